@@ -1,0 +1,335 @@
+//! Turns the control bytes of one receive into messages to look at and descriptors to own.
+//!
+//! Laws: every descriptor that arrived is owned here until it is taken, whoever asks for it or not (law 3); a slot is a
+//! descriptor or the kernel's errno (law 7); truncation is a fact with a cause that is never a guess (law 5).
+//!
+//! The control buffer itself is the ledger. A slot of an `SCM_RIGHTS` or `SCM_PIDFD` payload holds
+//!
+//! ```text
+//! >= 0             a descriptor, owned here
+//! -1 ..= -4095     the kernel's errno, nothing to own
+//! i32::MIN         given away
+//! ```
+//!
+//! What was lent cannot be taken while it is lent:
+//! ```compile_fail,E0502
+//! fn f(mut control: scmsg::Ancillary<'_>) {
+//!     let lent = control.fds().next();
+//!     let taken = control.take_fds().next();
+//!     drop((lent, taken));
+//! }
+//! ```
+//! Nor can a lent one outlive its owner:
+//! ```compile_fail,E0597
+//! fn f(received: scmsg::Ancillary<'static>) {
+//!     let lent = {
+//!         let control = received;
+//!         control.fds().next()
+//!     };
+//!     drop(lent);
+//! }
+//! ```
+
+use core::fmt;
+use core::iter::FusedIterator;
+use core::mem;
+use core::slice::ChunksExactMut;
+
+use crate::borrowed::{BorrowedFd, RawFd};
+use crate::decode::{Cmsgs, span};
+use crate::errno::Errno;
+use crate::fd::{Closer, OwnedFd};
+use crate::flags::MsgFlags;
+use crate::layout::{CMSG_HEADER, CMSG_LEN};
+use crate::message::{PidFd, Rights};
+use crate::numbers::{SCM_INQ, SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET};
+
+/// A slot whose descriptor was given away.
+const TAKEN: RawFd = RawFd::MIN;
+
+/// What one receive delivered, and the owner of every descriptor in it.
+///
+/// Dropping it closes what was not taken: one `close` for a single descriptor, one `close_range` for each run of
+/// consecutive numbers, and `close` one by one where `close_range` is refused. No system call if nothing is left.
+pub struct Ancillary<'b> {
+    bytes: &'b mut [u8],
+    capacity: usize,
+    flags: MsgFlags,
+}
+
+/// Why control messages or descriptors are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The buffer had no room for them; nothing else explains it.
+    Buffer,
+    /// There was room for another descriptor: the descriptor table is full (`EMFILE`), or a security module refused.
+    NotBuffer,
+    /// It can have been either.
+    Unknown,
+}
+
+/// The descriptors are not what was asked for. They are still owned by the [`Ancillary`], which closes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WrongCount {
+    /// Descriptors asked for.
+    pub want: usize,
+    /// Descriptors there are.
+    pub found: usize,
+    /// The first errno in a slot, if the kernel refused any.
+    pub refused: Option<Errno>,
+    /// Why something is missing, if anything is.
+    pub truncated: Option<Cause>,
+}
+
+impl fmt::Display for WrongCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} descriptors expected, {} received", self.want, self.found)?;
+        if let Some(errno) = self.refused {
+            write!(f, ", one refused: {errno}")?;
+        }
+        match self.truncated {
+            Some(cause) => write!(f, ", control truncated ({cause:?})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for WrongCount {}
+
+impl<'b> Ancillary<'b> {
+    /// Adopts control bytes that a kernel wrote for somebody else: an io_uring completion, a hand-made `recvmsg`.
+    /// `capacity` is the room there was, in bytes, and `flags` what was reported; both serve
+    /// [`truncation`](Self::truncation) alone. Any alignment will do.
+    ///
+    /// # Safety
+    /// `bytes` are as the kernel wrote them, in the native layout; every descriptor in them is open in this process, is
+    /// in no other slot, and is owned by nothing else. A buffer that belongs to a ring is not given back to it before
+    /// this value is gone.
+    #[inline]
+    #[must_use]
+    pub const unsafe fn from_kernel(bytes: &'b mut [u8], capacity: usize, flags: MsgFlags) -> Self {
+        Self { bytes, capacity, flags }
+    }
+
+    /// All messages, in the order of arrival. Descriptors are numbers here.
+    #[inline]
+    #[must_use]
+    pub const fn messages(&self) -> Cmsgs<'_> {
+        Cmsgs::new(self.bytes)
+    }
+
+    /// Lends the descriptors of all `SCM_RIGHTS` that were not taken yet, in order; an errno for a slot that the kernel
+    /// refused.
+    #[inline]
+    pub fn fds(&self) -> impl Iterator<Item = Result<BorrowedFd<'_>, Errno>> {
+        let rights = self.messages().filter_map(|m| m.ok()?.get::<Rights<'_>>().ok()?);
+        // SAFETY: a slot that is not negative holds a descriptor owned by `self`, which is borrowed as long as this.
+        rights.flat_map(|r| r.numbers()).map(|slot| slot.map(|fd| unsafe { BorrowedFd::borrow_raw(fd) }))
+    }
+
+    /// Lends the process descriptor of an `SCM_PIDFD` that was not taken yet; `Err` if the kernel could not make one.
+    #[inline]
+    #[must_use]
+    pub fn pidfd(&self) -> Option<Result<BorrowedFd<'_>, Errno>> {
+        let number = self.messages().find_map(|m| m.ok()?.get::<PidFd>().ok()??.number())?;
+        // SAFETY: a slot that is not negative holds a descriptor owned by `self`, which is borrowed as long as this.
+        Some(number.map(|fd| unsafe { BorrowedFd::borrow_raw(fd) }))
+    }
+
+    /// Takes descriptors out of all `SCM_RIGHTS`, in order. Stop anywhere: what is not taken stays owned here.
+    #[inline]
+    pub fn take_fds(&mut self) -> TakeFds<'_> {
+        TakeFds { slots: Slots::new(self.bytes) }
+    }
+
+    /// Takes the process descriptor of an `SCM_PIDFD`; `Some(Err)` if the kernel could not make one (`EMFILE`).
+    #[inline]
+    pub fn take_pidfd(&mut self) -> Option<Result<OwnedFd, Errno>> {
+        Slots::<PIDFD>::new(self.bytes).find_map(take)
+    }
+
+    /// Takes exactly `K` descriptors, or none: if there are more or fewer, if the kernel refused any, or if anything was
+    /// truncated. `SCM_PIDFD` does not count.
+    ///
+    /// # Errors
+    /// [`WrongCount`]; every descriptor is still owned here then.
+    #[inline]
+    pub fn take_exact<const K: usize>(&mut self) -> Result<[OwnedFd; K], WrongCount> {
+        let mut found = 0_usize;
+        let mut refused = None;
+        for slot in Slots::<RIGHTS>::new(self.bytes) {
+            match look(*slot) {
+                Some(Ok(_)) => found = found.wrapping_add(1),
+                Some(Err(errno)) => refused = refused.or(Some(errno)),
+                None => {}
+            }
+        }
+        if found != K || refused.is_some() || self.flags.contains(MsgFlags::CTRUNC) {
+            return Err(WrongCount { want: K, found, refused, truncated: self.truncation() });
+        }
+        let mut numbers = [TAKEN; K];
+        let full = Slots::<RIGHTS>::new(self.bytes).filter(|slot| RawFd::from_ne_bytes(**slot) >= 0);
+        for (number, slot) in numbers.iter_mut().zip(full) {
+            *number = RawFd::from_ne_bytes(mem::replace(slot, TAKEN.to_ne_bytes()));
+        }
+        // SAFETY: K slots held a descriptor, so every number is one, owned here until its slot was marked as taken.
+        Ok(numbers.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Whether something is missing, and why where that can be known. `None`: everything arrived.
+    ///
+    /// The kernel writes credentials and labels before `SCM_RIGHTS`, and `SCM_PIDFD` and `SCM_INQ` after; what does not
+    /// fit uses all the room up. So room for a descriptor at the end means that room was not the reason, and rights that
+    /// filled the room at their place (or had none) mean that nothing else was.
+    #[must_use]
+    pub fn truncation(&self) -> Option<Cause> {
+        if !self.flags.contains(MsgFlags::CTRUNC) {
+            return None;
+        }
+        let one = CMSG_LEN(size_of::<RawFd>());
+        if self.capacity.saturating_sub(self.bytes.len()) >= one {
+            return Some(Cause::NotBuffer);
+        }
+        // Where the rights ended, or would have started.
+        let mut walk = self.messages();
+        let mut place = self.bytes.len();
+        loop {
+            let here = self.bytes.len().saturating_sub(walk.remainder().len());
+            let Some(Ok(message)) = walk.next() else { break };
+            match (message.level, message.kind) {
+                (SOL_SOCKET, SCM_RIGHTS) => {
+                    // The rights' own header is there: only the room for one more slot counts.
+                    let end = here.saturating_add(CMSG_LEN(message.payload.len()));
+                    let full = self.capacity.saturating_sub(end) < size_of::<RawFd>();
+                    return Some(if full { Cause::Buffer } else { Cause::Unknown });
+                }
+                (SOL_SOCKET, SCM_PIDFD | SCM_INQ) => place = place.min(here),
+                _ => {}
+            }
+        }
+        Some(if self.capacity.saturating_sub(place) < one { Cause::Buffer } else { Cause::Unknown })
+    }
+}
+
+impl Drop for Ancillary<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let mut closer = Closer::new();
+        for slot in Slots::<BOTH>::new(self.bytes) {
+            let fd = RawFd::from_ne_bytes(*slot);
+            if fd >= 0 {
+                // SAFETY: a slot that is not negative holds an open descriptor owned here alone, and `self` ends here.
+                unsafe { closer.push(fd) };
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Ancillary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ancillary")
+            .field("messages", &Messages(self.messages()))
+            .field("truncation", &self.truncation())
+            .finish()
+    }
+}
+
+/// Prints messages as a list.
+struct Messages<'a>(Cmsgs<'a>);
+
+impl fmt::Debug for Messages<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.clone()).finish()
+    }
+}
+
+/// Descriptors being taken from an [`Ancillary`]: made by [`take_fds`](Ancillary::take_fds).
+pub struct TakeFds<'a> {
+    slots: Slots<'a, RIGHTS>,
+}
+
+impl Iterator for TakeFds<'_> {
+    type Item = Result<OwnedFd, Errno>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.slots.find_map(take)
+    }
+}
+
+impl FusedIterator for TakeFds<'_> {}
+
+impl fmt::Debug for TakeFds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TakeFds").finish_non_exhaustive()
+    }
+}
+
+/// What a slot says; `None` once taken.
+#[inline(always)]
+const fn look(slot: [u8; 4]) -> Option<Result<RawFd, Errno>> {
+    let number = RawFd::from_ne_bytes(slot);
+    if number >= 0 {
+        return Some(Ok(number));
+    }
+    match Errno::from_slot(number) {
+        Some(errno) => Some(Err(errno)),
+        None => None,
+    }
+}
+
+/// Moves what a slot says out of it.
+#[inline(always)]
+fn take(slot: &mut [u8; 4]) -> Option<Result<OwnedFd, Errno>> {
+    let said = look(mem::replace(slot, TAKEN.to_ne_bytes()))?;
+    // SAFETY: the slot held a descriptor owned by the `Ancillary` it is in, and now says that it was given away.
+    Some(said.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }))
+}
+
+/// The messages whose slots are visited.
+const RIGHTS: u8 = 1;
+const PIDFD: u8 = 2;
+const BOTH: u8 = RIGHTS | PIDFD;
+
+/// The descriptor slots of all messages of some kinds, in order, to read and to mark.
+struct Slots<'a, const KINDS: u8> {
+    rest: &'a mut [u8],
+    current: ChunksExactMut<'a, u8>,
+}
+
+impl<'a, const KINDS: u8> Slots<'a, KINDS> {
+    #[inline(always)]
+    fn new(bytes: &'a mut [u8]) -> Self {
+        Self { rest: bytes, current: [].chunks_exact_mut(size_of::<RawFd>()) }
+    }
+
+    /// The payload of the next message of these kinds.
+    #[inline(always)]
+    fn payload(&mut self) -> Option<&'a mut [u8]> {
+        loop {
+            let bytes = mem::take(&mut self.rest);
+            let span = span(bytes)?.ok()?;
+            let (message, rest) = bytes.split_at_mut_checked(span.next)?;
+            self.rest = rest;
+            let wanted =
+                (KINDS & RIGHTS != 0 && span.kind == SCM_RIGHTS) || (KINDS & PIDFD != 0 && span.kind == SCM_PIDFD);
+            if span.level == SOL_SOCKET && wanted {
+                return message.get_mut(CMSG_HEADER..span.end);
+            }
+        }
+    }
+}
+
+impl<'a, const KINDS: u8> Iterator for Slots<'a, KINDS> {
+    type Item = &'a mut [u8; 4];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(slot) = self.current.next() {
+                return slot.first_chunk_mut();
+            }
+            self.current = self.payload()?.chunks_exact_mut(size_of::<RawFd>());
+        }
+    }
+}

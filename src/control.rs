@@ -1,0 +1,80 @@
+//! Turns an [`Encoder`] into what a send takes: well-formed control bytes whose descriptors are borrowed. The unsafe
+//! doors are here.
+//!
+//! Law: a [`Control`] keeps every descriptor in it borrowed, so it cannot be closed before the send:
+//! ```compile_fail,E0505
+//! use scmsg::{AsFd, Control, ControlBuf, Encoder, SocketType, SocketFlags, socketpair};
+//! let (fd, _other) = socketpair(SocketType::STREAM, SocketFlags::empty()).unwrap();
+//! let mut buf = ControlBuf::<[u8; 64]>::new();
+//! let mut encoder = Encoder::new(&mut buf);
+//! encoder.push_rights(&[fd.as_fd()]).unwrap();
+//! let control = Control::from(&encoder);
+//! drop(fd); // still in `control`
+//! let _ = control;
+//! ```
+
+use crate::encode::{Encoder, NoSpace};
+use crate::numbers::{SCM_RIGHTS, SOL_SOCKET};
+
+/// Control bytes ready to be sent. Copying it copies a reference.
+#[derive(Clone, Copy, Debug)]
+pub struct Control<'a> {
+    bytes: &'a [u8],
+    descriptors: usize,
+}
+
+impl<'a> Control<'a> {
+    /// No control messages.
+    pub const EMPTY: Control<'static> = Control { bytes: &[], descriptors: 0 };
+
+    /// Sends `bytes` as they are. `descriptors` is how many they carry: it decides whether a message without data is
+    /// refused ([`NoData`](crate::NoData)).
+    ///
+    /// # Safety
+    /// Whatever number in `bytes` the kernel takes for a descriptor is open, and may be sent by the caller, for `'a`;
+    /// whatever it takes for an address, it may read and write.
+    #[inline]
+    #[must_use]
+    pub const unsafe fn from_raw(bytes: &'a [u8], descriptors: usize) -> Self {
+        Self { bytes, descriptors }
+    }
+
+    /// The bytes.
+    #[inline]
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// How many descriptors the bytes carry.
+    #[inline]
+    #[must_use]
+    pub const fn descriptors(&self) -> usize {
+        self.descriptors
+    }
+}
+
+impl<'a> From<&'a Encoder<'_, 'a>> for Control<'a> {
+    #[inline]
+    fn from(encoder: &'a Encoder<'_, 'a>) -> Self {
+        Self { bytes: encoder.as_bytes(), descriptors: encoder.descriptors() }
+    }
+}
+
+impl Encoder<'_, '_> {
+    /// Appends any message at all.
+    ///
+    /// # Safety
+    /// Whatever number in `payload` the kernel takes for a descriptor is open, and may be sent by the caller, until the
+    /// message has been sent; whatever it takes for an address, it may read and write.
+    ///
+    /// # Errors
+    /// [`NoSpace`] if it does not fit; nothing has changed then.
+    #[inline]
+    pub unsafe fn push_raw(&mut self, level: i32, kind: i32, payload: &[u8]) -> Result<&mut Self, NoSpace> {
+        let descriptors = if level == SOL_SOCKET && kind == SCM_RIGHTS { payload.len() / 4 } else { 0 };
+        self.append(level, kind, payload.len(), descriptors, |out| {
+            out.iter_mut().zip(payload).for_each(|(to, from)| *to = *from);
+        })
+    }
+}

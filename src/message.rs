@@ -1,0 +1,45 @@
+//! The table of everything this crate has a type for; one file per protocol level.
+//!
+//! | message | level, type | sent | received | arrives when | since | header |
+//! |---|---|---|---|---|---|---|
+//! | [`Rights`] | `SOL_SOCKET`, `SCM_RIGHTS` 1 | [`Encoder::push_rights`](crate::Encoder::push_rights), 4 n bytes, n <= 253 | 4 n | always; refused with `SO_PASSRIGHTS` off (6.16) | 2.2 | `include/linux/socket.h` |
+//! | [`Credentials`] | `SOL_SOCKET`, `SCM_CREDENTIALS` 2 | 12 | 12 | `SO_PASSCRED` | 2.2 | `include/linux/socket.h` |
+//! | [`SecurityLabel`] | `SOL_SOCKET`, `SCM_SECURITY` 3 | - | variable | `SO_PASSSEC` | 2.6.18 | `include/linux/socket.h` |
+//! | [`PidFd`] | `SOL_SOCKET`, `SCM_PIDFD` 4 | - | 4 | `SO_PASSPIDFD` | 6.5 | `include/linux/socket.h` |
+//! | [`TimestampOld`] | `SOL_SOCKET`, `SO_TIMESTAMP_OLD` | - | 16 or 8 | `SO_TIMESTAMP_OLD` | 2.0 | `include/uapi/asm-generic/socket.h` |
+//! | [`TimestampNew`] | `SOL_SOCKET`, `SO_TIMESTAMP_NEW` | - | 16 | `SO_TIMESTAMP_NEW` | 5.1 | same |
+//! | [`TimestampNsOld`] | `SOL_SOCKET`, `SO_TIMESTAMPNS_OLD` | - | 16 or 8 | `SO_TIMESTAMPNS_OLD` | 2.6.22 | same |
+//! | [`TimestampNsNew`] | `SOL_SOCKET`, `SO_TIMESTAMPNS_NEW` | - | 16 | `SO_TIMESTAMPNS_NEW` | 5.1 | same |
+//! | [`TimestampingOld`] | `SOL_SOCKET`, `SO_TIMESTAMPING_OLD` | - | 48 or 24 | `SO_TIMESTAMPING_OLD` | 2.6.30 | `include/uapi/linux/errqueue.h` |
+//! | [`TimestampingNew`] | `SOL_SOCKET`, `SO_TIMESTAMPING_NEW` | - | 48 | `SO_TIMESTAMPING_NEW` | 5.1 | same |
+//! | [`UnreadBytes`] | `SOL_SOCKET`, `SCM_INQ` 84 | - | 4 | `SO_INQ`, unix streams | 6.17 | `include/uapi/asm-generic/socket.h` |
+//!
+//! Sizes are payload bytes; "16 or 8" is 64-bit or 32-bit. Anything else arrives as a [`Cmsg`](crate::Cmsg) with level,
+//! kind and payload, and [`Message`], [`Encode`](crate::Encode) and [`Decode`](crate::Decode) are open for it.
+
+#![forbid(unsafe_code)]
+
+mod socket;
+mod time;
+
+pub use socket::{Credentials, PidFd, Rights, SecurityLabel, UnreadBytes};
+pub use time::{TimestampNew, TimestampNsNew, TimestampNsOld, TimestampOld, TimestampingNew, TimestampingOld};
+
+use crate::traits::{Message, Short};
+
+/// The first `N` bytes of a payload, or how short it is.
+#[inline(always)]
+fn fixed<const N: usize>(payload: &[u8]) -> Result<&[u8; N], Short> {
+    payload.first_chunk().ok_or(Short { need: N, have: payload.len() })
+}
+
+/// Declares which message a type is.
+macro_rules! message {
+    ($name:ty, $level:expr, $kind:expr) => {
+        impl Message for $name {
+            const LEVEL: i32 = $level;
+            const TYPE: i32 = $kind;
+        }
+    };
+}
+use message;

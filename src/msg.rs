@@ -1,0 +1,370 @@
+//! Turns data, control messages and an address into one `sendmsg`, and one `recvmsg` into all that arrived.
+//!
+//! Laws: one call is one system call (law 4); what the kernel overwrites is rewritten before every call (law 6);
+//! close-on-exec and no `SIGPIPE` are always on (law 8); descriptors without data need an explicit call (law 10).
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr;
+use core::slice;
+
+use crate::addr::SocketAddr;
+use crate::ancillary::Ancillary;
+use crate::borrowed::AsFd;
+use crate::control::Control;
+use crate::encode::ControlBuf;
+use crate::errno::Errno;
+use crate::flags::{MsgFlags, RecvFlags, SendFlags};
+use crate::io_slice::{IoSlice, IoSliceMut, iovec};
+use crate::message::Credentials;
+use crate::numbers::int;
+use crate::raw::{self, msghdr};
+
+/// Descriptors were to be sent without a data byte. A stream would take them and throw them away in silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct NoData {
+    /// Descriptors that would have been lost.
+    pub descriptors: usize,
+}
+
+impl fmt::Display for NoData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} descriptors without a data byte: a stream would lose them", self.descriptors)
+    }
+}
+
+impl core::error::Error for NoData {}
+
+/// A message to send: laid out as the kernel's `msghdr`, and good for any number of sends.
+///
+/// Stack bytes: 56 (28 on 32-bit).
+///
+/// # Examples
+/// Two pieces of data and no control:
+/// ```
+/// use scmsg::{IoSlice, SendFlags, SendMsg, SocketFlags, SocketType, sendmsg, socketpair};
+///
+/// let (a, _b) = socketpair(SocketType::SEQPACKET, SocketFlags::empty())?;
+/// let sent = sendmsg(&a, &SendMsg::new(&[IoSlice::new(b"one"), IoSlice::new(b"two")]), SendFlags::empty())?;
+/// assert_eq!(sent, 6);
+/// # Ok::<(), scmsg::Errno>(())
+/// ```
+#[derive(Clone)]
+#[repr(transparent)]
+#[doc(alias = "msghdr")]
+pub struct SendMsg<'a> {
+    header: msghdr,
+    borrows: PhantomData<&'a [u8]>,
+}
+
+// SAFETY: it holds shared borrows of bytes that nothing changes for 'a.
+unsafe impl Send for SendMsg<'_> {}
+// SAFETY: a shared one is only read.
+unsafe impl Sync for SendMsg<'_> {}
+
+impl<'a> SendMsg<'a> {
+    /// A message with this data, at most 1024 pieces (`EMSGSIZE` above).
+    #[inline]
+    #[must_use]
+    pub const fn new(data: &'a [IoSlice<'a>]) -> Self {
+        let header =
+            msghdr { msg_iov: data.as_ptr().cast::<iovec>().cast_mut(), msg_iovlen: data.len(), ..msghdr::EMPTY };
+        Self { header, borrows: PhantomData }
+    }
+
+    /// Adds control messages.
+    ///
+    /// # Errors
+    /// [`NoData`] if they carry descriptors and the data is empty.
+    #[inline]
+    pub fn control<C: Into<Control<'a>>>(self, control: C) -> Result<Self, NoData> {
+        let control = control.into();
+        if control.descriptors() != 0 && self.is_empty() {
+            return Err(NoData { descriptors: control.descriptors() });
+        }
+        Ok(self.control_on_packets(control))
+    }
+
+    /// Adds control messages, without asking for data: for datagram and seqpacket sockets, which deliver descriptors
+    /// with zero data bytes. **On a stream, zero data bytes lose all control messages in silence.**
+    #[inline]
+    #[must_use]
+    pub fn control_on_packets<C: Into<Control<'a>>>(mut self, control: C) -> Self {
+        let bytes = control.into().as_bytes();
+        self.header.msg_control = bytes.as_ptr().cast_mut().cast();
+        self.header.msg_controllen = bytes.len();
+        self
+    }
+
+    /// Sets the destination, for sockets that are not connected.
+    #[inline]
+    #[must_use]
+    pub fn to(mut self, addr: &'a SocketAddr) -> Self {
+        self.header.msg_name = addr.as_bytes().as_ptr().cast_mut().cast();
+        self.header.msg_namelen = int(addr.len());
+        self
+    }
+
+    /// Whether there is no data byte.
+    #[inline]
+    fn is_empty(&self) -> bool {
+        pieces(&self.header).iter().all(|piece| piece.iov_len == 0)
+    }
+
+    /// The header, for io_uring and raw calls: valid while `self` and what it borrows are. An io_uring request carries
+    /// flags of its own: set `MSG_NOSIGNAL` there and never bit 31.
+    #[inline]
+    #[must_use]
+    pub const fn as_ptr(&self) -> *const msghdr {
+        &raw const self.header
+    }
+}
+
+impl fmt::Debug for SendMsg<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.header.fmt(f)
+    }
+}
+
+/// The `iovec`s of a header made from a slice of [`IoSlice`] or [`IoSliceMut`].
+#[inline(always)]
+fn pieces(header: &msghdr) -> &[iovec] {
+    // SAFETY: both kinds of message take pointer and length from a slice that they keep borrowed, and whose elements are
+    // laid out as `iovec`.
+    unsafe { slice::from_raw_parts(header.msg_iov, header.msg_iovlen) }
+}
+
+/// Room for a message to receive; good for any number of receives.
+///
+/// Stack bytes: 64 (32 on 32-bit).
+#[doc(alias = "msghdr")]
+pub struct RecvMsg<'a> {
+    header: msghdr,
+    capacity: usize,
+    borrows: PhantomData<&'a mut [u8]>,
+}
+
+// SAFETY: it holds unique borrows of bytes, which may be sent.
+unsafe impl Send for RecvMsg<'_> {}
+
+impl<'a> RecvMsg<'a> {
+    /// Room for data, in order, at most 1024 pieces (`EMSGSIZE` above).
+    #[inline]
+    #[must_use]
+    pub const fn new(data: &'a mut [IoSliceMut<'_>]) -> Self {
+        let header = msghdr { msg_iov: data.as_mut_ptr().cast(), msg_iovlen: data.len(), ..msghdr::EMPTY };
+        Self { header, capacity: 0, borrows: PhantomData }
+    }
+
+    /// Room for control messages. Without it none arrive, and descriptors that were sent are closed by the kernel.
+    #[inline]
+    #[must_use]
+    pub const fn control(mut self, buf: &'a mut ControlBuf) -> Self {
+        let bytes = buf.as_mut_bytes();
+        self.capacity = bytes.len();
+        self.header.msg_control = bytes.as_mut_ptr().cast();
+        self
+    }
+
+    /// Uses at most `bytes` of the control buffer. `CMSG_LEN(4 * n)` admits `n` descriptors and not one more.
+    #[inline]
+    #[must_use]
+    pub const fn limit(mut self, bytes: usize) -> Self {
+        if bytes < self.capacity {
+            self.capacity = bytes;
+        }
+        self
+    }
+
+    /// Asks for the sender's address, which [`Received::from`] lends.
+    #[inline]
+    #[must_use]
+    pub const fn from(mut self, addr: &'a mut SocketAddr) -> Self {
+        self.header.msg_name = ptr::from_mut(addr).cast();
+        self
+    }
+
+    /// Rewrites what a receive overwrites (law 6).
+    #[inline(always)]
+    const fn prepare(&mut self) {
+        self.header.msg_controllen = self.capacity;
+        self.header.msg_namelen = if self.header.msg_name.is_null() { 0 } else { int(SocketAddr::CAPACITY) };
+    }
+
+    /// The header made ready for one receive, for io_uring and raw calls: valid while `self` and what it borrows are.
+    /// [`received`](Self::received) takes what arrived. Ask for `MSG_CMSG_CLOEXEC` in the request, and never for bit 31.
+    #[inline]
+    pub const fn as_mut_ptr(&mut self) -> *mut msghdr {
+        self.prepare();
+        &raw mut self.header
+    }
+
+    /// Takes what a successful receive through [`as_mut_ptr`](Self::as_mut_ptr) delivered.
+    ///
+    /// # Safety
+    /// The kernel completed one receive of `bytes` bytes into this header since the last call of `as_mut_ptr`, in the
+    /// native layout, and nothing has owned its descriptors yet.
+    #[inline]
+    pub unsafe fn received(&mut self, bytes: usize) -> Received<'_> {
+        let name = self.header.msg_name.cast::<SocketAddr>();
+        // SAFETY: `name` is null or came from a unique borrow of an address that lasts as long as `self`.
+        if let Some(addr) = unsafe { name.as_mut() } {
+            addr.set_len(crate::numbers::word(self.header.msg_namelen));
+        }
+        let written =
+            if self.header.msg_controllen < self.capacity { self.header.msg_controllen } else { self.capacity };
+        let control = if written == 0 {
+            &mut []
+        } else {
+            // SAFETY: the pointer came from a unique borrow of initialised bytes, at least `capacity` of them, that lasts
+            // as long as `self`, and `&mut self` is held for as long as the slice lives.
+            unsafe { slice::from_raw_parts_mut(self.header.msg_control.cast(), written) }
+        };
+        let flags = MsgFlags::from_kernel(self.header.msg_flags);
+        // SAFETY: the caller vouches that the kernel wrote these bytes and that nothing owns their descriptors.
+        let control = unsafe { Ancillary::from_kernel(control, self.capacity, flags) };
+        Received { bytes, flags, control, header: &self.header }
+    }
+}
+
+impl fmt::Debug for RecvMsg<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.header.fmt(f)
+    }
+}
+
+/// All that one receive delivered. Dropping it closes the descriptors that were not taken from
+/// [`control`](Self::control).
+#[must_use = "dropping it closes the descriptors that arrived"]
+#[derive(Debug)]
+pub struct Received<'b> {
+    /// Data bytes. With [`RecvFlags::TRUNC`] the full length of a datagram, which can be more than the buffers hold.
+    pub bytes: usize,
+    /// What the kernel reported.
+    pub flags: MsgFlags,
+    /// The control messages, and the owner of every descriptor.
+    pub control: Ancillary<'b>,
+    header: &'b msghdr,
+}
+
+impl<'b> Received<'b> {
+    /// The data, piece by piece, never past what was written.
+    #[inline]
+    #[must_use]
+    pub fn data(&self) -> Data<'b> {
+        Data { pieces: pieces(self.header).iter(), left: self.bytes }
+    }
+
+    /// The sender's address, if it was asked for ([`RecvMsg::from`]) and the socket reports one: streams and seqpacket
+    /// do not, nor does a datagram from a socket without a name.
+    #[inline]
+    #[must_use]
+    pub fn from(&self) -> Option<&'b SocketAddr> {
+        // SAFETY: the pointer is null or came from a unique borrow of an address that lasts for 'b; the kernel has written
+        // it and is done, and only shared references are given out while 'b lasts.
+        let addr = unsafe { self.header.msg_name.cast::<SocketAddr>().as_ref() }?;
+        if addr.len() == 0 { None } else { Some(addr) }
+    }
+
+    /// Who sent this, by the credentials that came with it (`SO_PASSCRED`). `None` if none came, and for the kernel's
+    /// filler with pid 0, which is no sender even though its uid 0 looks like root: see [`Credentials`].
+    #[inline]
+    #[must_use]
+    pub fn sender(&self) -> Option<Credentials> {
+        let found = self.control.messages().find_map(|m| m.ok()?.get::<Credentials>().ok()?)?;
+        found.pid.map(|_| found)
+    }
+
+    /// Whether nothing arrived although there was room for data: no byte, and no control message but the kernel's filler
+    /// credentials. On a stream or a seqpacket connection the peer is gone; on packets it can also have been an empty
+    /// message that carried nothing.
+    #[inline]
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        let room = pieces(self.header).iter().any(|piece| piece.iov_len != 0);
+        let filler = |m: crate::decode::Cmsg<'_>| matches!(m.get::<Credentials>(), Ok(Some(c)) if c.pid.is_none());
+        let lost = self.flags.intersects(MsgFlags::CTRUNC | MsgFlags::TRUNC | MsgFlags::ERRQUEUE);
+        self.bytes == 0 && room && !lost && self.control.messages().all(|m| m.is_ok_and(filler))
+    }
+}
+
+/// The data of a received message, piece by piece: made by [`Received::data`].
+#[derive(Clone, Debug)]
+pub struct Data<'b> {
+    pieces: slice::Iter<'b, iovec>,
+    left: usize,
+}
+
+impl<'b> Iterator for Data<'b> {
+    type Item = &'b [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'b [u8]> {
+        if self.left == 0 {
+            return None;
+        }
+        let piece = self.pieces.next()?;
+        let len = piece.iov_len.min(self.left);
+        self.left = self.left.saturating_sub(len);
+        // SAFETY: the piece came from a unique borrow of initialised bytes that lasts for 'b, and only shared references
+        // are given out while the receive's result lives.
+        Some(unsafe { slice::from_raw_parts(piece.iov_base, len) })
+    }
+}
+
+impl core::iter::FusedIterator for Data<'_> {}
+
+/// `sendmsg(2)`, once: the number of data bytes sent, which on a stream can be fewer than given. Descriptors go with the
+/// first of them.
+///
+/// `MSG_NOSIGNAL` is added and bit 31 cleared. Sending does not close the sender's descriptors.
+///
+/// # Errors
+/// | errno | when |
+/// |---|---|
+/// | `EAGAIN` | no room, and [`SendFlags::DONTWAIT`] or a nonblocking socket |
+/// | `EBADF` | the socket or a descriptor in the message is not open |
+/// | `ECONNREFUSED` | the peer of a datagram socket is gone |
+/// | `ECONNRESET`, `EPIPE` | the peer of a stream or seqpacket is gone |
+/// | `EFAULT`, `ENOTSOCK` | not from this call with std's or this crate's sockets |
+/// | `EINTR` | a signal came first; nothing was sent |
+/// | `EINVAL` | over 253 descriptors, an io_uring descriptor (6.7), or a message this socket does not take |
+/// | `EISCONN`, `EOPNOTSUPP` | an address on a connected or stream socket |
+/// | `EMSGSIZE` | the datagram is longer than the socket's send buffer; over 1024 pieces |
+/// | `ENOBUFS` | control bytes reach `net.core.optmem_max` (131 072; 20 480 before about 6.8); `ENOMEM` from a 32-bit process |
+/// | `ENOTCONN`, `EDESTADDRREQ` | no peer and no address |
+/// | `EPERM` | credentials that are not the sender's; the receiver refuses descriptors (`SO_PASSRIGHTS` off, 6.16) |
+/// | `ESRCH` | credentials with a pid that does not exist |
+/// | `ETOOMANYREFS` | over `RLIMIT_NOFILE` descriptors of this user are in flight, without `CAP_SYS_RESOURCE` or `CAP_SYS_ADMIN` |
+#[inline]
+pub fn sendmsg<S: AsFd>(socket: S, message: &SendMsg<'_>, flags: SendFlags) -> Result<usize, Errno> {
+    // SAFETY: the header and all it points to are borrowed by `message`; control bytes were built by an `Encoder`, whose
+    // descriptors are borrowed, or vouched for by an unsafe constructor.
+    unsafe { raw::sendmsg(socket.as_fd().as_raw_fd(), message.as_ptr(), flags.to_kernel()) }
+}
+
+/// `recvmsg(2)`, once. Truncation is not an error: [`Received`] reports it, and what did arrive is there.
+///
+/// `MSG_CMSG_CLOEXEC` is added and bit 31 cleared.
+///
+/// # Errors
+/// Nothing has arrived then, and no descriptor was opened.
+///
+/// | errno | when |
+/// |---|---|
+/// | `EAGAIN` | nothing there, and [`RecvFlags::DONTWAIT`], a nonblocking socket, or `SO_RCVTIMEO` |
+/// | `EBADF`, `ENOTSOCK` | not from this call with std's or this crate's sockets |
+/// | `ECONNREFUSED` | a datagram sent earlier found no receiver (inet) |
+/// | `ECONNRESET` | the peer closed with unread data |
+/// | `EINTR` | a signal came first |
+/// | `EINVAL` | [`RecvFlags::OOB`] with no out-of-band byte; a listening socket |
+/// | `EMSGSIZE` | over 1024 pieces |
+/// | `ENOTCONN` | the socket has no peer |
+#[inline]
+pub fn recvmsg<'b, S: AsFd>(socket: S, message: &'b mut RecvMsg<'_>, flags: RecvFlags) -> Result<Received<'b>, Errno> {
+    let header = message.as_mut_ptr();
+    // SAFETY: the header and all it points to are uniquely borrowed by `message`.
+    let bytes = unsafe { raw::recvmsg(socket.as_fd().as_raw_fd(), header, flags.to_kernel()) }?;
+    // SAFETY: one receive has just completed into this header.
+    Ok(unsafe { message.received(bytes) })
+}

@@ -1,0 +1,38 @@
+//! System calls on riscv32, and on riscv64 with V: number in a7, arguments from a0.
+//!
+//! The kernel discards the vector state at a system call, so the vector registers count as changed.
+
+use core::arch::asm;
+
+macro_rules! syscalls {
+    ($($name:ident($($arg:ident $register:tt),*);)*) => {$(
+        #[inline(always)]
+        pub(super) unsafe fn $name(number: usize, a0: usize $(, $arg: usize)*) -> usize {
+            let ret;
+            // SAFETY: the instruction enters the kernel and returns; every register it changes is named, memory and flags
+            // count as changed, and the caller vouches for what the kernel does with the arguments.
+            unsafe {
+                asm!(
+                    "ecall",
+                    in("a7") number,
+                    inlateout("a0") a0 => ret,
+                    $(in($register) $arg,)*
+                    lateout("v0") _, lateout("v1") _, lateout("v2") _, lateout("v3") _, lateout("v4") _, lateout("v5") _, lateout("v6") _, lateout("v7") _,
+                    lateout("v8") _, lateout("v9") _, lateout("v10") _, lateout("v11") _, lateout("v12") _, lateout("v13") _, lateout("v14") _, lateout("v15") _,
+                    lateout("v16") _, lateout("v17") _, lateout("v18") _, lateout("v19") _, lateout("v20") _, lateout("v21") _, lateout("v22") _, lateout("v23") _,
+                    lateout("v24") _, lateout("v25") _, lateout("v26") _, lateout("v27") _, lateout("v28") _, lateout("v29") _, lateout("v30") _, lateout("v31") _,
+                    options(nostack),
+                );
+            }
+            ret
+        }
+    )*};
+}
+
+syscalls! {
+    syscall1();
+    syscall2(a1 "a1");
+    syscall3(a1 "a1", a2 "a2");
+    syscall4(a1 "a1", a2 "a2", a3 "a3");
+    syscall5(a1 "a1", a2 "a2", a3 "a3", a4 "a4");
+}
