@@ -3,13 +3,7 @@
 //! Laws: every descriptor that arrived is owned here until it is taken, whoever asks for it or not (law 3); a slot is a
 //! descriptor or the kernel's errno (law 7); truncation is a fact with a cause that is never a guess (law 5).
 //!
-//! The control buffer itself is the ledger. A slot of an `SCM_RIGHTS` or `SCM_PIDFD` payload holds
-//!
-//! ```text
-//! >= 0             a descriptor, owned here
-//! -1 ..= -4095     the kernel's errno, nothing to own
-//! i32::MIN         given away
-//! ```
+//! The control buffer itself is the ledger; `ledger.rs` reads and marks its slots.
 //!
 //! What was lent cannot be taken while it is lent:
 //! ```compile_fail,E0502
@@ -32,20 +26,16 @@
 
 use core::fmt;
 use core::iter::FusedIterator;
-use core::mem;
-use core::slice::ChunksExactMut;
 
 use crate::borrowed::{BorrowedFd, RawFd};
-use crate::decode::{Cmsgs, span};
+use crate::decode::Cmsgs;
 use crate::errno::Errno;
 use crate::fd::{Closer, OwnedFd};
 use crate::flags::MsgFlags;
-use crate::layout::{CMSG_HEADER, CMSG_LEN};
+use crate::layout::CMSG_LEN;
+use crate::ledger::{self, BOTH, PIDFD, RIGHTS, Slots};
 use crate::message::{PidFd, Rights};
 use crate::numbers::{SCM_INQ, SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET};
-
-/// A slot whose descriptor was given away.
-const TAKEN: RawFd = RawFd::MIN;
 
 /// What one receive delivered, and the owner of every descriptor in it.
 ///
@@ -55,6 +45,8 @@ pub struct Ancillary<'b> {
     bytes: &'b mut [u8],
     capacity: usize,
     flags: MsgFlags,
+    /// Known to own nothing any more.
+    settled: bool,
 }
 
 /// Why control messages or descriptors are missing.
@@ -108,7 +100,8 @@ impl<'b> Ancillary<'b> {
     #[inline]
     #[must_use]
     pub const unsafe fn from_kernel(bytes: &'b mut [u8], capacity: usize, flags: MsgFlags) -> Self {
-        Self { bytes, capacity, flags }
+        let settled = bytes.is_empty();
+        Self { bytes, capacity, flags, settled }
     }
 
     /// All messages, in the order of arrival. Descriptors are numbers here.
@@ -145,7 +138,9 @@ impl<'b> Ancillary<'b> {
     /// Takes the process descriptor of an `SCM_PIDFD`; `Some(Err)` if the kernel could not make one (`EMFILE`).
     #[inline]
     pub fn take_pidfd(&mut self) -> Option<Result<OwnedFd, Errno>> {
-        Slots::<PIDFD>::new(self.bytes).find_map(take)
+        let number = Slots::<PIDFD>::new(self.bytes).find_map(ledger::take)?;
+        // SAFETY: the number is a descriptor owned here until its slot was marked as taken.
+        Some(number.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
     /// Takes exactly `K` descriptors, or none: if there are more or fewer, if the kernel refused any, or if anything was
@@ -153,26 +148,17 @@ impl<'b> Ancillary<'b> {
     ///
     /// # Errors
     /// [`WrongCount`]; every descriptor is still owned here then.
-    #[inline]
+    #[inline(always)]
     pub fn take_exact<const K: usize>(&mut self) -> Result<[OwnedFd; K], WrongCount> {
-        let mut found = 0_usize;
-        let mut refused = None;
-        for slot in Slots::<RIGHTS>::new(self.bytes) {
-            match look(*slot) {
-                Some(Ok(_)) => found = found.wrapping_add(1),
-                Some(Err(errno)) => refused = refused.or(Some(errno)),
-                None => {}
+        let whole = !self.flags.contains(MsgFlags::CTRUNC);
+        let numbers = match if whole { ledger::take_only(self.bytes) } else { None } {
+            Some(numbers) => {
+                self.settled = true;
+                numbers
             }
-        }
-        if found != K || refused.is_some() || self.flags.contains(MsgFlags::CTRUNC) {
-            return Err(WrongCount { want: K, found, refused, truncated: self.truncation() });
-        }
-        let mut numbers = [TAKEN; K];
-        let full = Slots::<RIGHTS>::new(self.bytes).filter(|slot| RawFd::from_ne_bytes(**slot) >= 0);
-        for (number, slot) in numbers.iter_mut().zip(full) {
-            *number = RawFd::from_ne_bytes(mem::replace(slot, TAKEN.to_ne_bytes()));
-        }
-        // SAFETY: K slots held a descriptor, so every number is one, owned here until its slot was marked as taken.
+            None => take_among_others(self.bytes, self.capacity, whole)?,
+        };
+        // SAFETY: there were K descriptors, so each number is one, owned here until its slot was marked as taken.
         Ok(numbers.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
@@ -181,46 +167,75 @@ impl<'b> Ancillary<'b> {
     /// The kernel writes credentials and labels before `SCM_RIGHTS`, and `SCM_PIDFD` and `SCM_INQ` after; what does not
     /// fit uses all the room up. So room for a descriptor at the end means that room was not the reason, and rights that
     /// filled the room at their place (or had none) mean that nothing else was.
+    #[inline]
     #[must_use]
     pub fn truncation(&self) -> Option<Cause> {
-        if !self.flags.contains(MsgFlags::CTRUNC) {
-            return None;
-        }
+        if self.flags.contains(MsgFlags::CTRUNC) { Some(Cause::find(self.bytes, self.capacity)) } else { None }
+    }
+}
+
+/// Takes exactly `K` descriptors out of a ledger that may hold anything.
+#[cold]
+fn take_among_others<const K: usize>(bytes: &mut [u8], capacity: usize, whole: bool) -> Result<[RawFd; K], WrongCount> {
+    let (found, refused) = ledger::count(bytes);
+    if found == K && refused.is_none() && whole {
+        return Ok(ledger::take_first(bytes));
+    }
+    let truncated = if whole { None } else { Some(Cause::find(bytes, capacity)) };
+    Err(WrongCount { want: K, found, refused, truncated })
+}
+
+impl Cause {
+    /// Why something is missing from `bytes`, for which there was room for `capacity`.
+    #[cold]
+    fn find(bytes: &[u8], capacity: usize) -> Self {
         let one = CMSG_LEN(size_of::<RawFd>());
-        if self.capacity.saturating_sub(self.bytes.len()) >= one {
-            return Some(Cause::NotBuffer);
+        if capacity.saturating_sub(bytes.len()) >= one {
+            return Self::NotBuffer;
         }
-        // Where the rights ended, or would have started.
-        let mut walk = self.messages();
-        let mut place = self.bytes.len();
+        // Where the rights would have started: in front of what comes after them.
+        let mut place = bytes.len();
+        let mut walk = Cmsgs::new(bytes);
         loop {
-            let here = self.bytes.len().saturating_sub(walk.remainder().len());
+            let here = bytes.len().saturating_sub(walk.remainder().len());
             let Some(Ok(message)) = walk.next() else { break };
             match (message.level, message.kind) {
                 (SOL_SOCKET, SCM_RIGHTS) => {
-                    // The rights' own header is there: only the room for one more slot counts.
+                    // Their header is there: only the room for one more slot counts.
                     let end = here.saturating_add(CMSG_LEN(message.payload.len()));
-                    let full = self.capacity.saturating_sub(end) < size_of::<RawFd>();
-                    return Some(if full { Cause::Buffer } else { Cause::Unknown });
+                    let full = capacity.saturating_sub(end) < size_of::<RawFd>();
+                    return if full { Self::Buffer } else { Self::Unknown };
                 }
                 (SOL_SOCKET, SCM_PIDFD | SCM_INQ) => place = place.min(here),
                 _ => {}
             }
         }
-        Some(if self.capacity.saturating_sub(place) < one { Cause::Buffer } else { Cause::Unknown })
+        if capacity.saturating_sub(place) < one { Self::Buffer } else { Self::Unknown }
+    }
+}
+
+/// Closes every descriptor that is still in `bytes`.
+///
+/// # Safety
+/// They are all open, and owned by the caller alone, who gives them up.
+#[inline(never)]
+unsafe fn close_rest(bytes: &mut [u8]) {
+    let mut closer = Closer::new();
+    for slot in Slots::<BOTH>::new(bytes) {
+        let fd = RawFd::from_ne_bytes(*slot);
+        if fd >= 0 {
+            // SAFETY: the caller vouches for it, and gives it up.
+            unsafe { closer.push(fd) };
+        }
     }
 }
 
 impl Drop for Ancillary<'_> {
     #[inline]
     fn drop(&mut self) {
-        let mut closer = Closer::new();
-        for slot in Slots::<BOTH>::new(self.bytes) {
-            let fd = RawFd::from_ne_bytes(*slot);
-            if fd >= 0 {
-                // SAFETY: a slot that is not negative holds an open descriptor owned here alone, and `self` ends here.
-                unsafe { closer.push(fd) };
-            }
+        if !self.settled {
+            // SAFETY: every descriptor in the slots is owned by `self`, which ends here.
+            unsafe { close_rest(self.bytes) };
         }
     }
 }
@@ -253,7 +268,9 @@ impl Iterator for TakeFds<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.slots.find_map(take)
+        let number = self.slots.find_map(ledger::take)?;
+        // SAFETY: the number is a descriptor owned by the `Ancillary` until its slot was marked as taken.
+        Some(number.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 }
 
@@ -262,74 +279,5 @@ impl FusedIterator for TakeFds<'_> {}
 impl fmt::Debug for TakeFds<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TakeFds").finish_non_exhaustive()
-    }
-}
-
-/// What a slot says; `None` once taken.
-#[inline(always)]
-const fn look(slot: [u8; 4]) -> Option<Result<RawFd, Errno>> {
-    let number = RawFd::from_ne_bytes(slot);
-    if number >= 0 {
-        return Some(Ok(number));
-    }
-    match Errno::from_slot(number) {
-        Some(errno) => Some(Err(errno)),
-        None => None,
-    }
-}
-
-/// Moves what a slot says out of it.
-#[inline(always)]
-fn take(slot: &mut [u8; 4]) -> Option<Result<OwnedFd, Errno>> {
-    let said = look(mem::replace(slot, TAKEN.to_ne_bytes()))?;
-    // SAFETY: the slot held a descriptor owned by the `Ancillary` it is in, and now says that it was given away.
-    Some(said.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }))
-}
-
-/// The messages whose slots are visited.
-const RIGHTS: u8 = 1;
-const PIDFD: u8 = 2;
-const BOTH: u8 = RIGHTS | PIDFD;
-
-/// The descriptor slots of all messages of some kinds, in order, to read and to mark.
-struct Slots<'a, const KINDS: u8> {
-    rest: &'a mut [u8],
-    current: ChunksExactMut<'a, u8>,
-}
-
-impl<'a, const KINDS: u8> Slots<'a, KINDS> {
-    #[inline(always)]
-    fn new(bytes: &'a mut [u8]) -> Self {
-        Self { rest: bytes, current: [].chunks_exact_mut(size_of::<RawFd>()) }
-    }
-
-    /// The payload of the next message of these kinds.
-    #[inline(always)]
-    fn payload(&mut self) -> Option<&'a mut [u8]> {
-        loop {
-            let bytes = mem::take(&mut self.rest);
-            let span = span(bytes)?.ok()?;
-            let (message, rest) = bytes.split_at_mut_checked(span.next)?;
-            self.rest = rest;
-            let wanted =
-                (KINDS & RIGHTS != 0 && span.kind == SCM_RIGHTS) || (KINDS & PIDFD != 0 && span.kind == SCM_PIDFD);
-            if span.level == SOL_SOCKET && wanted {
-                return message.get_mut(CMSG_HEADER..span.end);
-            }
-        }
-    }
-}
-
-impl<'a, const KINDS: u8> Iterator for Slots<'a, KINDS> {
-    type Item = &'a mut [u8; 4];
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(slot) = self.current.next() {
-                return slot.first_chunk_mut();
-            }
-            self.current = self.payload()?.chunks_exact_mut(size_of::<RawFd>());
-        }
     }
 }

@@ -61,33 +61,34 @@ impl fmt::Display for Malformed {
 
 impl core::error::Error for Malformed {}
 
-/// A header that was read and believed: where its payload ends and where the next header starts.
+/// A header that was read and believed.
 #[derive(Clone, Copy)]
 pub(crate) struct Span {
     pub(crate) level: i32,
     pub(crate) kind: i32,
     /// End of the payload: `cmsg_len`. At least [`CMSG_HEADER`], at most the bytes given.
     pub(crate) end: usize,
-    /// Start of the next header, at most the bytes given.
-    pub(crate) next: usize,
+    /// Bytes from there to the next header; the last message may lack them.
+    pub(crate) padding: usize,
+}
+
+/// The three fields of a header: length, level, type.
+#[inline(always)]
+pub(crate) fn fields(header: &[u8; CMSG_HEADER]) -> Option<(usize, i32, i32)> {
+    let (len, rest) = header.split_first_chunk()?;
+    let (level, rest) = rest.split_first_chunk()?;
+    let kind = rest.first_chunk()?;
+    Some((usize::from_ne_bytes(*len), i32::from_ne_bytes(*level), i32::from_ne_bytes(*kind)))
 }
 
 /// Reads the header at the start of `bytes`. `None` if there is none; `Err(cmsg_len)` if it cannot be true.
 #[inline(always)]
 pub(crate) fn span(bytes: &[u8]) -> Option<Result<Span, usize>> {
-    let (len, rest) = bytes.split_first_chunk()?;
-    let (level, rest) = rest.split_first_chunk()?;
-    let kind = rest.first_chunk()?;
-    let end = usize::from_ne_bytes(*len);
+    let (end, level, kind) = fields(bytes.first_chunk()?)?;
     if end < CMSG_HEADER || end > bytes.len() {
         return Some(Err(end));
     }
-    Some(Ok(Span {
-        level: i32::from_ne_bytes(*level),
-        kind: i32::from_ne_bytes(*kind),
-        end,
-        next: CMSG_ALIGN(end).min(bytes.len()),
-    }))
+    Some(Ok(Span { level, kind, end, padding: CMSG_ALIGN(end).wrapping_sub(end) }))
 }
 
 /// The control messages in some bytes, in order. After a [`Malformed`] one it ends.
@@ -138,9 +139,10 @@ impl<'a> Iterator for Cmsgs<'a> {
         let bytes = self.rest;
         match span(bytes)? {
             Ok(span) => {
-                let payload = bytes.get(CMSG_HEADER..span.end)?;
-                self.rest = bytes.get(span.next..)?;
-                self.offset = self.offset.wrapping_add(span.next);
+                let (message, tail) = bytes.split_at_checked(span.end)?;
+                let payload = message.get(CMSG_HEADER..)?;
+                self.rest = tail.get(span.padding..).unwrap_or_default();
+                self.offset = self.offset.wrapping_add(span.end).wrapping_add(span.padding);
                 Some(Ok(Cmsg { level: span.level, kind: span.kind, payload }))
             }
             Err(claimed) => {

@@ -58,18 +58,26 @@ impl<const N: usize> Default for ControlBuf<[u8; N]> {
     }
 }
 
-impl ControlBuf {
+impl<B: ?Sized + AsRef<[u8]> + AsMut<[u8]>> ControlBuf<B> {
     /// The bytes, whatever they are now.
     #[inline]
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.as_ref()
     }
 
     /// The bytes, to fill at will. Writing here sends nothing and forges nothing: bytes reach the kernel only through an
     /// [`Encoder`], which starts from an empty buffer, or through unsafe code.
     #[inline]
-    pub const fn as_mut_bytes(&mut self) -> &mut [u8] {
+    pub fn as_mut_bytes(&mut self) -> &mut [u8] {
+        self.bytes.as_mut()
+    }
+}
+
+impl ControlBuf {
+    /// The bytes, for a receive.
+    #[inline]
+    pub(crate) const fn for_kernel(&mut self) -> &mut [u8] {
         &mut self.bytes
     }
 }

@@ -100,6 +100,7 @@ fn close_one(fd: RawFd) {
 
 /// Collects owned numbers in order and closes each run of consecutive ones as soon as it ends.
 pub(crate) struct Closer {
+    /// The run collected so far; none if negative.
     first: RawFd,
     last: RawFd,
 }
@@ -117,31 +118,13 @@ impl Closer {
     /// `fd` must be an open descriptor, not negative, that nothing else owns.
     #[inline]
     pub(crate) unsafe fn push(&mut self, fd: RawFd) {
-        if self.first >= 0 && self.last.checked_add(1) == Some(fd) {
-            self.last = fd;
-        } else {
-            self.flush();
-            *self = Self { first: fd, last: fd };
+        if self.first < 0 {
+            self.first = fd;
+        } else if self.last.checked_add(1) != Some(fd) {
+            close_run(self.first, self.last);
+            self.first = fd;
         }
-    }
-
-    /// Closes the run collected so far.
-    #[cold]
-    fn flush(&mut self) {
-        let Self { first, last } = core::mem::replace(self, Self::new());
-        if first < 0 {
-            return;
-        }
-        if first == last {
-            return close_one(first);
-        }
-        // SAFETY: every number from `first` to `last` was given to `push`, so all are owned here and given up.
-        if unsafe { raw::close_range(first, last, 0) }.is_err() {
-            // Kernels before 5.9 have no close_range, and seccomp filters deny it, often with EPERM.
-            for fd in first..=last {
-                close_one(fd);
-            }
-        }
+        self.last = fd;
     }
 }
 
@@ -149,7 +132,22 @@ impl Drop for Closer {
     #[inline]
     fn drop(&mut self) {
         if self.first >= 0 {
-            self.flush();
+            close_run(self.first, self.last);
+        }
+    }
+}
+
+/// Closes the numbers from `first` to `last`, all of which this module owns.
+#[inline]
+fn close_run(first: RawFd, last: RawFd) {
+    if first == last {
+        return close_one(first);
+    }
+    // SAFETY: every number from `first` to `last` was given to `Closer::push`, so all are owned here and given up.
+    if unsafe { raw::close_range(first, last, 0) }.is_err() {
+        // Kernels before 5.9 have no close_range, and seccomp filters deny it, often with EPERM.
+        for fd in first..=last {
+            close_one(fd);
         }
     }
 }

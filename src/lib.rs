@@ -73,6 +73,7 @@ mod io_slice;
 
 mod decode;
 mod encode;
+mod ledger;
 mod traits;
 
 mod addr;

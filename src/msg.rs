@@ -3,6 +3,7 @@
 //! Laws: one call is one system call (law 4); what the kernel overwrites is rewritten before every call (law 6);
 //! close-on-exec and no `SIGPIPE` are always on (law 8); descriptors without data need an explicit call (law 10).
 
+use core::ffi::c_void;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr;
@@ -152,7 +153,9 @@ impl<'a> RecvMsg<'a> {
     #[inline]
     #[must_use]
     pub const fn new(data: &'a mut [IoSliceMut<'_>]) -> Self {
-        let header = msghdr { msg_iov: data.as_mut_ptr().cast(), msg_iovlen: data.len(), ..msghdr::EMPTY };
+        // Not null, so that no control is an empty slice; the kernel reads nothing through it.
+        let msg_control = ptr::NonNull::<c_void>::dangling().as_ptr();
+        let header = msghdr { msg_iov: data.as_mut_ptr().cast(), msg_iovlen: data.len(), msg_control, ..msghdr::EMPTY };
         Self { header, capacity: 0, borrows: PhantomData }
     }
 
@@ -160,7 +163,7 @@ impl<'a> RecvMsg<'a> {
     #[inline]
     #[must_use]
     pub const fn control(mut self, buf: &'a mut ControlBuf) -> Self {
-        let bytes = buf.as_mut_bytes();
+        let bytes = buf.for_kernel();
         self.capacity = bytes.len();
         self.header.msg_control = bytes.as_mut_ptr().cast();
         self
@@ -188,7 +191,8 @@ impl<'a> RecvMsg<'a> {
     #[inline(always)]
     const fn prepare(&mut self) {
         self.header.msg_controllen = self.capacity;
-        self.header.msg_namelen = if self.header.msg_name.is_null() { 0 } else { int(SocketAddr::CAPACITY) };
+        // Not read, nor written, where `msg_name` is null.
+        self.header.msg_namelen = int(SocketAddr::CAPACITY);
     }
 
     /// The header made ready for one receive, for io_uring and raw calls: valid while `self` and what it borrows are.
@@ -211,15 +215,10 @@ impl<'a> RecvMsg<'a> {
         if let Some(addr) = unsafe { name.as_mut() } {
             addr.set_len(crate::numbers::word(self.header.msg_namelen));
         }
-        let written =
-            if self.header.msg_controllen < self.capacity { self.header.msg_controllen } else { self.capacity };
-        let control = if written == 0 {
-            &mut []
-        } else {
-            // SAFETY: the pointer came from a unique borrow of initialised bytes, at least `capacity` of them, that lasts
-            // as long as `self`, and `&mut self` is held for as long as the slice lives.
-            unsafe { slice::from_raw_parts_mut(self.header.msg_control.cast(), written) }
-        };
+        let written = self.header.msg_controllen.min(self.capacity);
+        // SAFETY: the pointer came from a unique borrow of initialised bytes, `capacity` of them or more, that lasts as long
+        // as `self`, and `&mut self` is held for as long as the slice lives.
+        let control = unsafe { slice::from_raw_parts_mut(self.header.msg_control.cast(), written) };
         let flags = MsgFlags::from_kernel(self.header.msg_flags);
         // SAFETY: the caller vouches that the kernel wrote these bytes and that nothing owns their descriptors.
         let control = unsafe { Ancillary::from_kernel(control, self.capacity, flags) };

@@ -1,0 +1,138 @@
+//! Turns received control bytes into a ledger of descriptors: the slots of `SCM_RIGHTS` and `SCM_PIDFD` payloads, read
+//! and marked in place.
+//!
+//! ```text
+//! slot >= 0        a descriptor, owned by whoever holds the bytes
+//! -1 ..= -4095     the kernel's errno, nothing to own
+//! i32::MIN         given away
+//! ```
+//!
+//! Law: whatever takes a number out of a slot marks the slot, so no descriptor is owned twice.
+
+#![forbid(unsafe_code)]
+
+use core::mem;
+use core::slice::ChunksExactMut;
+
+use crate::borrowed::RawFd;
+use crate::decode::{fields, span};
+use crate::errno::Errno;
+use crate::layout::{CMSG_HEADER, CMSG_LEN, CMSG_SPACE};
+use crate::numbers::{SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET};
+
+/// A slot whose descriptor was given away.
+pub(crate) const TAKEN: RawFd = RawFd::MIN;
+
+/// Bytes of a slot.
+const SLOT: usize = size_of::<RawFd>();
+
+/// The messages whose slots are visited.
+pub(crate) const RIGHTS: u8 = 1;
+pub(crate) const PIDFD: u8 = 2;
+pub(crate) const BOTH: u8 = RIGHTS | PIDFD;
+
+/// What a slot says; `None` once taken.
+#[inline(always)]
+pub(crate) fn look(slot: [u8; SLOT]) -> Option<Result<RawFd, Errno>> {
+    let number = RawFd::from_ne_bytes(slot);
+    if number >= 0 { Some(Ok(number)) } else { Errno::from_slot(number).map(Err) }
+}
+
+/// Moves what a slot says out of it, as a number the caller now owns.
+#[inline(always)]
+pub(crate) fn take(slot: &mut [u8; SLOT]) -> Option<Result<RawFd, Errno>> {
+    look(mem::replace(slot, TAKEN.to_ne_bytes()))
+}
+
+/// The descriptor slots of all messages of some kinds, in order, to read and to mark.
+pub(crate) struct Slots<'a, const KINDS: u8> {
+    rest: &'a mut [u8],
+    current: ChunksExactMut<'a, u8>,
+}
+
+impl<'a, const KINDS: u8> Slots<'a, KINDS> {
+    #[inline(always)]
+    pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
+        Self { rest: bytes, current: [].chunks_exact_mut(SLOT) }
+    }
+}
+
+impl<'a, const KINDS: u8> Iterator for Slots<'a, KINDS> {
+    type Item = &'a mut [u8; SLOT];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(slot) = self.current.next() {
+                return slot.first_chunk_mut();
+            }
+            let (_, payload) = payload(&mut self.rest, KINDS)?;
+            self.current = payload.chunks_exact_mut(SLOT);
+        }
+    }
+}
+
+/// Takes the next message of these kinds off `rest`: its kind and its payload. `None` at the end, and at a header that
+/// cannot be true, behind which nothing can be found.
+#[inline(always)]
+fn payload<'a>(rest: &mut &'a mut [u8], kinds: u8) -> Option<(i32, &'a mut [u8])> {
+    loop {
+        let bytes = mem::take(rest);
+        let span = span(bytes)?.ok()?;
+        let (message, tail) = bytes.split_at_mut_checked(span.end)?;
+        *rest = tail.get_mut(span.padding..).unwrap_or_default();
+        let wanted = (kinds & RIGHTS != 0 && span.kind == SCM_RIGHTS) || (kinds & PIDFD != 0 && span.kind == SCM_PIDFD);
+        if span.level == SOL_SOCKET && wanted {
+            return Some((span.kind, message.get_mut(CMSG_HEADER..)?));
+        }
+    }
+}
+
+/// Moves `K` descriptors out of a ledger that is one `SCM_RIGHTS` with exactly these and no other message. `None`, and
+/// nothing has changed, if it is anything else. This is the way it nearly always is, and it leaves nothing to close.
+#[inline(always)]
+pub(crate) fn take_only<const K: usize>(bytes: &mut [u8]) -> Option<[RawFd; K]> {
+    let payload = const { K.saturating_mul(SLOT) };
+    let len = const { CMSG_LEN(K.saturating_mul(SLOT)) };
+    // From here on there can be no second header.
+    let two = const { CMSG_SPACE(K.saturating_mul(SLOT)).saturating_add(CMSG_HEADER) };
+    if bytes.len() < len || bytes.len() >= two {
+        return None;
+    }
+    let (header, slots) = bytes.split_first_chunk_mut::<CMSG_HEADER>()?;
+    let slots = slots.get_mut(..payload)?;
+    if fields(header) != Some((len, SOL_SOCKET, SCM_RIGHTS)) {
+        return None;
+    }
+    let mut numbers = [TAKEN; K];
+    for (number, slot) in numbers.iter_mut().zip(slots.chunks_exact(SLOT)) {
+        *number = RawFd::from_ne_bytes(*slot.first_chunk()?);
+    }
+    if numbers.iter().any(|number| *number < 0) {
+        return None;
+    }
+    for slot in slots.chunks_exact_mut(SLOT) {
+        *slot.first_chunk_mut()? = TAKEN.to_ne_bytes();
+    }
+    Some(numbers)
+}
+
+/// Counts the descriptors in `SCM_RIGHTS` that were not taken, and finds the first errno.
+#[cold]
+pub(crate) fn count(bytes: &mut [u8]) -> (usize, Option<Errno>) {
+    Slots::<RIGHTS>::new(bytes).filter_map(|slot| look(*slot)).fold((0, None), |(found, refused), slot| match slot {
+        Ok(_) => (found.wrapping_add(1), refused),
+        Err(errno) => (found, refused.or(Some(errno))),
+    })
+}
+
+/// Moves the first `K` descriptors of all `SCM_RIGHTS` out; [`TAKEN`] where there are fewer.
+#[cold]
+pub(crate) fn take_first<const K: usize>(bytes: &mut [u8]) -> [RawFd; K] {
+    let mut numbers = [TAKEN; K];
+    let full = Slots::<RIGHTS>::new(bytes).filter(|slot| RawFd::from_ne_bytes(**slot) >= 0);
+    for (number, slot) in numbers.iter_mut().zip(full) {
+        *number = RawFd::from_ne_bytes(mem::replace(slot, TAKEN.to_ne_bytes()));
+    }
+    numbers
+}
