@@ -47,6 +47,21 @@ compile_error!("scmsg speaks to the Linux kernel only");
 #[cfg_attr(target_arch = "s390x", path = "raw/s390x.rs")]
 #[cfg_attr(target_arch = "loongarch64", path = "raw/loongarch64.rs")]
 #[cfg_attr(any(target_arch = "powerpc", target_arch = "powerpc64"), path = "raw/powerpc.rs")]
+#[cfg_attr(
+    not(any(
+        target_arch = "x86_64",
+        target_arch = "x86",
+        target_arch = "arm",
+        target_arch = "aarch64",
+        target_arch = "riscv32",
+        target_arch = "riscv64",
+        target_arch = "s390x",
+        target_arch = "loongarch64",
+        target_arch = "powerpc",
+        target_arch = "powerpc64"
+    )),
+    path = "raw/unsupported.rs"
+)]
 mod arch;
 
 use arch::{syscall1, syscall2, syscall3, syscall4, syscall5};
