@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Runs every check of this repository: ./ci.sh. Prints one line per check and a summary that counts passes, failures, skips.
+# A check that cannot run here says why and counts as skipped; with CI=true a skip is a failure, because .ci/run has
+# installed all that the checks need.
+set -uo pipefail
+cd "$(dirname "$0")"
+log=$(mktemp -d)
+trap 'rm -rf "$log"' EXIT
+passed=0 failed=0 skipped=0
+
+check() { # name, command...
+    local name=$1 start=$SECONDS
+    shift
+    if "$@" >"$log/out" 2>&1; then
+        if grep -q '^SKIPPED' "$log/out"; then
+            skipped=$((skipped + 1))
+            echo "skip  $name: $(grep -m3 '^SKIPPED' "$log/out" | tr '\n' ' ')"
+        else
+            passed=$((passed + 1))
+            echo "ok    $name ($((SECONDS - start)) s)"
+        fi
+        grep -E '^(test result|instructions|compile-time|[a-z_]+ +[0-9.]+ +\(bound)' "$log/out" |
+            awk '/test result/ {n += $4} !/test result/ {print "      " $0} END {if (n) print "      " n " tests"}'
+    else
+        failed=$((failed + 1))
+        echo "FAIL  $name ($((SECONDS - start)) s)"
+        tail -n 60 "$log/out" | sed 's/^/      /'
+    fi
+}
+
+docs() { RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --all-features; }
+dependencies() { # at most four, and none of libc's
+    local n
+    n=$(cargo tree -e normal --all-features --depth 1 --prefix none | tail -n +2 | sort -u | wc -l)
+    echo "$n dependencies"
+    [ "$n" -le 4 ] && ! cargo tree -e normal,build --all-features | grep -qw -e libc -e proc-macro2
+}
+msrv() {
+    rustup run 1.85.0 rustc --version >/dev/null 2>&1 || { echo "SKIPPED: Rust 1.85.0 is not installed"; return 0; }
+    cargo +1.85.0 check --all-features --all-targets --target-dir target/msrv
+}
+tests() { cargo test --no-fail-fast "$@" -- --nocapture; }
+
+check "format" cargo fmt --all --check
+check "clippy, all features" cargo clippy --all-targets --all-features --workspace -- -D warnings
+check "clippy, no features" cargo clippy --all-targets -- -D warnings
+check "documents" docs
+check "dependencies" dependencies
+check "Rust 1.85" msrv
+check "tests, no features" tests
+check "tests, std" tests --features std
+check "tests, all features" tests --all-features
+check "instructions" tools/instructions/run
+check "compile time" tools/compile-time/run
+while read -r target; do
+    check "architecture $target" tools/architectures/run "$target"
+done < <(tools/architectures/run list)
+
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ] || exit 1
+[ "${CI:-}" != true ] || [ "$skipped" -eq 0 ] || { echo "skips are failures where everything was installed"; exit 1; }
