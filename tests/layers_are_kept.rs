@@ -1,0 +1,73 @@
+//! Turns the paths in `src/` into the order of the house: a file takes only from files above it.
+
+mod source;
+
+/// The house, from the ground up. `message/*` and `raw/*` are rooms of `message` and `raw`; `lib.rs` sees everything.
+const ORDER: [&str; 20] = [
+    "numbers",
+    "layout",
+    "errno",
+    "flags",
+    "borrowed",
+    "io_slice",
+    "traits",
+    "decode",
+    "encode",
+    "message",
+    "control",
+    "addr",
+    "raw",
+    "fd",
+    "ancillary",
+    "msg",
+    "socket",
+    "sockopt",
+    "fds",
+    "std_impls",
+];
+
+/// Which storey a module is on.
+fn storey(name: &str) -> Option<usize> {
+    ORDER.iter().position(|n| *n == name)
+}
+
+/// The names that follow `prefix` in `code`.
+fn after<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+    code.match_indices(prefix).map(move |(at, _)| {
+        let rest = code[at + prefix.len()..].trim_start();
+        &rest[..rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len())]
+    })
+}
+
+#[test]
+fn a_file_takes_only_from_files_above_it() {
+    let mut wrong = Vec::new();
+    let mut seen = [false; ORDER.len()];
+    for (file, text) in source::files().iter().filter(|(file, _)| file != "src/lib.rs") {
+        let mut rooms = file.trim_start_matches("src/").trim_end_matches(".rs").split('/');
+        let name = rooms.next().unwrap();
+        let Some(own) = storey(name) else {
+            wrong.push(format!("{file} is not in the order"));
+            continue;
+        };
+        let top = rooms.next().is_none();
+        seen[own] |= top;
+        let code = source::code(text);
+        if code.contains("super::super") {
+            wrong.push(format!("{file} says super::super: say crate::"));
+        }
+        for taken in after(&code, "crate::") {
+            match storey(taken) {
+                Some(storey) if storey <= own => {}
+                Some(_) => wrong.push(format!("{file} takes from {taken}, which is below it")),
+                None => wrong.push(format!("{file} says crate::{taken}: say the file it is in")),
+            }
+        }
+        // In a file of the first floor `super` is the crate, or the file itself where a module is written inside it.
+        for taken in after(&code, "super::").filter(|taken| top && storey(taken).is_some()) {
+            wrong.push(format!("{file} says super::{taken}: say crate::{taken}"));
+        }
+    }
+    wrong.extend(ORDER.iter().zip(seen).filter(|(_, seen)| !seen).map(|(name, _)| format!("src/{name}.rs is missing")));
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
