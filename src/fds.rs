@@ -120,13 +120,13 @@ impl From<Errno> for RecvError {
 /// # Examples
 /// Six lines without a way to leak:
 /// ```
-/// use scmsg::{AsFd, OwnedFd, SocketFlags, SocketType, recv_with_fds, send_with_fds, socketpair};
+/// use scmsg::{AsFd, SocketFlags, SocketType, recv_with_fds, send_with_fds, socketpair};
 ///
 /// let (a, b) = socketpair(SocketType::SEQPACKET, SocketFlags::empty())?;
 /// let (r, w) = socketpair(SocketType::STREAM, SocketFlags::empty())?;
 /// send_with_fds(&a, b"both ends", &[r.as_fd(), w.as_fd()])?;
 /// let mut buf = [0; 64];
-/// let (bytes, [r2, w2]): (usize, [OwnedFd; 2]) = recv_with_fds(&b, &mut buf)?;
+/// let (bytes, [r2, w2]) = recv_with_fds::<2>(&b, &mut buf)?;
 /// # let _ = (r2, w2);
 /// assert_eq!(&buf[..bytes], b"both ends");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -149,7 +149,7 @@ pub fn send_with_fds<S: AsFd>(socket: S, data: &[u8], fds: &[BorrowedFd<'_>]) ->
 ///
 /// # Errors
 /// [`RecvError`]: fails closed. A truncated message or another number of descriptors closes them all.
-pub fn recv_with_fds<const K: usize, S: AsFd>(socket: S, buf: &mut [u8]) -> Result<(usize, [OwnedFd; K]), RecvError> {
+pub fn recv_with_fds<const K: usize>(socket: impl AsFd, buf: &mut [u8]) -> Result<(usize, [OwnedFd; K]), RecvError> {
     let room = buf.len();
     let mut control = ControlBuf::<[u8; RIGHTS + BESIDE]>::new();
     let mut data = [IoSliceMut::new(buf)];

@@ -7,7 +7,7 @@
 //! let (a, b) = socketpair(SocketType::SEQPACKET, SocketFlags::empty())?;
 //! send_with_fds(&a, b"here is one of my ends", &[a.as_fd()])?;
 //! let mut buf = [0; 64];
-//! let (bytes, [fd]) = recv_with_fds::<1, _>(&b, &mut buf)?;
+//! let (bytes, [fd]) = recv_with_fds::<1>(&b, &mut buf)?;
 //! assert_eq!(&buf[..bytes], b"here is one of my ends");
 //! assert_ne!(fd.as_raw_fd(), a.as_raw_fd());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -115,3 +115,8 @@ pub use socket::{
 };
 pub use sockopt::{getsockopt, getsockopt_raw, peer_label, setsockopt, setsockopt_raw};
 pub use traits::{Decode, Encode, Message, Short};
+
+/// The README's code, compiled.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct ReadMe;

@@ -35,6 +35,7 @@ pub trait SetOption: SocketOption {}
 /// An option that can be read.
 pub trait GetOption: SocketOption {}
 
+#[allow(unreachable_pub, reason = "public traits name these")]
 mod sealed {
     use super::Errno;
 

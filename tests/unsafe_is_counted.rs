@@ -13,6 +13,7 @@ const CODEC: [&str; 10] = [
     "src/flags.rs",
     "src/traits.rs",
     "src/decode.rs",
+    "src/ledger.rs",
     "src/encode.rs",
     "src/message.rs",
     "src/addr.rs",
