@@ -37,7 +37,7 @@ fn main() -> Result {
 
     // The child's answer: the number the file had there as data, and the file itself.
     let mut answer = [0; 64];
-    let (bytes, [file]) = recv_with_fds::<1, _>(&ours, &mut answer)?;
+    let (bytes, [file]) = recv_with_fds::<1>(&ours, &mut answer)?;
     let received_as: i32 = std::str::from_utf8(&answer[..bytes])?.parse()?;
     assert_ne!(sent_as, received_as, "the child had closed a lower number, so it was free");
     println!("sent as descriptor {sent_as}, received by the child as {received_as}");
@@ -58,7 +58,7 @@ fn main() -> Result {
 
 fn child(socket: &OwnedFd) -> Result {
     let mut data = [0; 64];
-    let (bytes, [file]) = recv_with_fds::<1, _>(socket, &mut data)?;
+    let (bytes, [file]) = recv_with_fds::<1>(socket, &mut data)?;
     assert_eq!(&data[..bytes], b"read on");
     let number = file.as_raw_fd();
 
