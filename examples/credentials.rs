@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use scmsg::sockopt::PassCred;
 use scmsg::{
-    CMSG_SPACE, ControlBuf, Credentials, Encoder, Errno, IoSlice, IoSliceMut, OwnedFd, PollFd, PollFlags, RecvFlags,
-    RecvMsg, SendFlags, SendMsg, SocketFlags, SocketType, poll, recvmsg, sendmsg, setsockopt, socketpair,
+    ControlBuf, Credentials, Encoder, Errno, IoSlice, IoSliceMut, OwnedFd, PollFd, PollFlags, RecvFlags, RecvMsg,
+    SendFlags, SendMsg, SocketFlags, SocketType, poll, recvmsg, sendmsg, setsockopt, socketpair, space_of,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -40,7 +40,7 @@ fn main() -> Result {
         return Err("no ping in two seconds".into());
     }
     let mut bytes = [0; 16];
-    let mut buf = ControlBuf::<[u8; CMSG_SPACE(12)]>::new();
+    let mut buf = ControlBuf::<[u8; space_of::<Credentials>()]>::new();
     let mut data = [IoSliceMut::new(&mut bytes)];
     let mut message = RecvMsg::new(&mut data).control(&mut buf);
     let received = recvmsg(&ours, &mut message, RecvFlags::empty())?;
@@ -103,7 +103,7 @@ fn sender(socket: &OwnedFd) -> Result {
 
 /// Sends one byte with credentials; the inner result is the kernel's answer.
 fn ping(socket: &OwnedFd, credentials: Credentials) -> Result<std::result::Result<usize, Errno>> {
-    let mut buf = ControlBuf::<[u8; CMSG_SPACE(12)]>::new();
+    let mut buf = ControlBuf::<[u8; space_of::<Credentials>()]>::new();
     let mut control = Encoder::new(&mut buf);
     control.push(&credentials)?;
     let data = [IoSlice::new(b"!")];

@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use scmsg::sockopt::{PassCred, PassPidFd};
 use scmsg::{
-    AsFd, BorrowedFd, CMSG_SPACE, ControlBuf, Credentials, Encoder, Errno, Family, IoSlice, IoSliceMut, PollFd,
-    PollFlags, RawFd, RecvFlags, RecvMsg, SendFlags, SendMsg, SocketAddr, SocketFlags, SocketType, accept, bind,
-    connect, getsockname, getsockopt, listen, poll, recvmsg, sendmsg, setsockopt, socket, socketpair,
+    AsFd, BorrowedFd, ControlBuf, Credentials, Encoder, Errno, Family, IoSlice, IoSliceMut, PidFd, PollFd, PollFlags,
+    RawFd, RecvFlags, RecvMsg, Rights, SendFlags, SendMsg, SocketAddr, SocketFlags, SocketType, accept, bind, connect,
+    getsockname, getsockopt, listen, poll, recvmsg, sendmsg, setsockopt, socket, socketpair, space_of,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -78,7 +78,7 @@ fn parent() -> Result {
     // One buffer holds both control messages, and one message takes them. The kernel vouches for the credentials.
     let me = myself();
     let passed = [file.as_fd(), pipe_in.as_fd(), listener.as_fd(), memfd.as_fd()];
-    let mut buf = ControlBuf::<[u8; CMSG_SPACE(4 * 4) + CMSG_SPACE(12)]>::new();
+    let mut buf = ControlBuf::<[u8; Rights::space(4) + space_of::<Credentials>()]>::new();
     let mut control = Encoder::new(&mut buf);
     control.push_rights(&passed)?.push(&me)?;
     let data = [IoSlice::new(LABELS.as_bytes())];
@@ -86,7 +86,7 @@ fn parent() -> Result {
 
     // The answer: for each descriptor its number over there and the inode behind it, then what it knows about us.
     let mut bytes = [0; 512];
-    let mut buf = ControlBuf::<[u8; CMSG_SPACE(12)]>::new();
+    let mut buf = ControlBuf::<[u8; space_of::<Credentials>()]>::new();
     let mut data = [IoSliceMut::new(&mut bytes)];
     let mut message = RecvMsg::new(&mut data).control(&mut buf);
     wait_for(&ours)?;
@@ -168,7 +168,7 @@ fn child() -> Result {
     // Standard input is the socket; it can be used as it is.
     let socket = io::stdin();
     let mut bytes = [0; 64];
-    let mut buf = ControlBuf::<[u8; CMSG_SPACE(12) + CMSG_SPACE(4 * 4) + CMSG_SPACE(4)]>::new();
+    let mut buf = ControlBuf::<[u8; space_of::<Credentials>() + Rights::space(4) + space_of::<PidFd>()]>::new();
     let mut data = [IoSliceMut::new(&mut bytes)];
     let mut message = RecvMsg::new(&mut data).control(&mut buf);
     wait_for(&socket)?;

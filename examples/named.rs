@@ -5,14 +5,14 @@ use std::error::Error;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::FromRawFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 use std::{env, ffi::OsString};
 
 use scmsg::{
-    Address, AsFd, CMSG_SPACE, ControlBuf, Encoder, Errno, Family, IoSliceMut, NoData, RecvFlags, RecvMsg, SendFlags,
+    Address, AsFd, ControlBuf, Encoder, Errno, Family, IoSliceMut, NoData, RecvFlags, RecvMsg, Rights, SendFlags,
     SendMsg, SocketAddr, SocketFlags, SocketType, bind, recvmsg, sendmsg, socket,
 };
 
@@ -31,7 +31,7 @@ fn receiver() -> Result {
     let dir = ScratchDir::new()?;
     let path = dir.0.join("socket");
     let socket = socket(Family::UNIX, SocketType::DGRAM, SocketFlags::empty(), 0)?;
-    bind(&socket, &SocketAddr::unix(path.as_os_str().as_bytes())?)?;
+    bind(&socket, &path.as_path().try_into()?)?;
 
     // The other program runs to its end. What it sent waits in our socket, and keeps the descriptor open.
     let status = Command::new(env::current_exe()?).arg(&path).stdin(Stdio::null()).status()?;
@@ -39,7 +39,7 @@ fn receiver() -> Result {
 
     let mut from = SocketAddr::unnamed();
     let mut bytes = [0; 16];
-    let mut buf = ControlBuf::<[u8; CMSG_SPACE(4)]>::new();
+    let mut buf = ControlBuf::<[u8; Rights::space(1)]>::new();
     let mut data = [IoSliceMut::new(&mut bytes)];
     let mut message = RecvMsg::new(&mut data).control(&mut buf).from(&mut from);
 
@@ -80,7 +80,7 @@ fn sender(path: OsString) -> Result {
     let mut note = memfd()?;
     note.write_all(NOTE.as_bytes())?;
     note.rewind()?;
-    let mut buf = ControlBuf::<[u8; CMSG_SPACE(4)]>::new();
+    let mut buf = ControlBuf::<[u8; Rights::space(1)]>::new();
     let mut control = Encoder::new(&mut buf);
     control.push_rights(&[note.as_fd()])?;
 

@@ -9,8 +9,8 @@ use std::process;
 
 use scmsg::sockopt::PassCred;
 use scmsg::{
-    CMSG_SPACE, ControlBuf, Credentials, Encoder, IoSlice, IoSliceMut, OwnedFd, RecvFlags, RecvMsg, SendFlags, SendMsg,
-    SocketFlags, SocketType, recvmsg, sendmsg, setsockopt, socketpair,
+    ControlBuf, Credentials, Encoder, IoSlice, IoSliceMut, OwnedFd, RecvFlags, RecvMsg, SendFlags, SendMsg,
+    SocketFlags, SocketType, recvmsg, sendmsg, setsockopt, socketpair, space_of,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -72,7 +72,7 @@ fn first_process(socket: &OwnedFd) -> Result {
 
     // These are true in here, and the kernel checks them in here.
     let me = Credentials { pid: NonZeroU32::new(1), uid, gid };
-    let mut buf = ControlBuf::<[u8; CMSG_SPACE(12)]>::new();
+    let mut buf = ControlBuf::<[u8; space_of::<Credentials>()]>::new();
     let mut control = Encoder::new(&mut buf);
     control.push(&me)?;
     sendmsg(socket, &SendMsg::new(&[IoSlice::new(b"pid 1")]).control(&control)?, SendFlags::empty())?;
@@ -83,7 +83,7 @@ fn first_process(socket: &OwnedFd) -> Result {
 /// One message: its data, its sender, and the credentials just as they came.
 fn receive(socket: &OwnedFd) -> Result<(Vec<u8>, Option<Credentials>, Option<Credentials>)> {
     let mut bytes = [0; 64];
-    let mut buf = ControlBuf::<[u8; CMSG_SPACE(12)]>::new();
+    let mut buf = ControlBuf::<[u8; space_of::<Credentials>()]>::new();
     let mut data = [IoSliceMut::new(&mut bytes)];
     let mut message = RecvMsg::new(&mut data).control(&mut buf);
     let received = recvmsg(socket, &mut message, RecvFlags::empty())?;

@@ -9,8 +9,8 @@ use std::process;
 
 use scmsg::sockopt::PassCred;
 use scmsg::{
-    AsFd, CMSG_SPACE, Cmsgs, ControlBuf, Credentials, Encoder, IoSlice, IoSliceMut, RecvFlags, RecvMsg, Rights,
-    SendFlags, SendMsg, SocketFlags, SocketType, recvmsg, sendmsg, setsockopt, socketpair,
+    AsFd, Cmsgs, ControlBuf, Credentials, Encoder, IoSlice, IoSliceMut, RecvFlags, RecvMsg, Rights, SendFlags, SendMsg,
+    SocketFlags, SocketType, recvmsg, sendmsg, setsockopt, socketpair, space_of,
 };
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -44,7 +44,7 @@ fn check(pushes: &[Push], encoded: &str, arrived: &str) -> Result {
     let me = Credentials { pid: NonZeroU32::new(process::id()), uid, gid };
 
     // Each push appends one control message, aligned behind the one before. There is nothing to finish.
-    let mut buf = ControlBuf::<[u8; 2 * CMSG_SPACE(4 * 3) + CMSG_SPACE(12)]>::new();
+    let mut buf = ControlBuf::<[u8; 2 * Rights::space(3) + space_of::<Credentials>()]>::new();
     let mut control = Encoder::new(&mut buf);
     let mut left = &files[..];
     for push in pushes {
@@ -68,7 +68,7 @@ fn check(pushes: &[Push], encoded: &str, arrived: &str) -> Result {
 
     // Inwards: the kernel has its own order.
     let mut bytes = [0; 1];
-    let mut buf = ControlBuf::<[u8; CMSG_SPACE(12) + CMSG_SPACE(4 * 4)]>::new();
+    let mut buf = ControlBuf::<[u8; space_of::<Credentials>() + Rights::space(4)]>::new();
     let mut data = [IoSliceMut::new(&mut bytes)];
     let mut message = RecvMsg::new(&mut data).control(&mut buf);
     let mut received = recvmsg(&b, &mut message, RecvFlags::empty())?;

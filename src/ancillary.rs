@@ -36,6 +36,7 @@ use crate::layout::CMSG_LEN;
 use crate::ledger::{self, BOTH, PIDFD, RIGHTS, Slots};
 use crate::message::{PidFd, Rights};
 use crate::numbers::{SCM_INQ, SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET};
+use crate::traits::{Decode, Short};
 
 /// What one receive delivered, and the owner of every descriptor in it.
 ///
@@ -111,6 +112,15 @@ impl<'b> Ancillary<'b> {
         Cmsgs::new(self.bytes)
     }
 
+    /// The first message that is an `M`.
+    ///
+    /// # Errors
+    /// [`Short`] if it was cut.
+    #[inline]
+    pub fn get<'a, M: Decode<'a>>(&'a self) -> Result<Option<M>, Short> {
+        self.messages().find_map(|m| m.ok()?.get().transpose()).transpose()
+    }
+
     /// Lends the descriptors of all `SCM_RIGHTS` that were not taken yet, in order; an errno for a slot that the kernel
     /// refused.
     #[inline]
@@ -124,7 +134,7 @@ impl<'b> Ancillary<'b> {
     #[inline]
     #[must_use]
     pub fn pidfd(&self) -> Option<Result<BorrowedFd<'_>, Errno>> {
-        let number = self.messages().find_map(|m| m.ok()?.get::<PidFd>().ok()??.number())?;
+        let number = self.get::<PidFd>().ok()??.number()?;
         // SAFETY: a slot that is not negative holds a descriptor owned by `self`, which is borrowed as long as this.
         Some(number.map(|fd| unsafe { BorrowedFd::borrow_raw(fd) }))
     }

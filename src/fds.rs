@@ -15,14 +15,23 @@ use crate::fd::OwnedFd;
 use crate::flags::{MsgFlags, RecvFlags, SendFlags};
 use crate::io_slice::{IoSlice, IoSliceMut};
 use crate::layout::CMSG_SPACE;
+use crate::message::{
+    Credentials, PidFd, Rights, TimestampNew, TimestampNsNew, TimestampingNew, UnreadBytes, space_of,
+};
 use crate::msg::{NoData, RecvMsg, SendMsg, recvmsg, sendmsg};
 use crate::numbers::SCM_MAX_FD;
 
 /// Control bytes for the most descriptors one message can have.
-const RIGHTS: usize = CMSG_SPACE(4 * SCM_MAX_FD);
+const RIGHTS: usize = Rights::space(SCM_MAX_FD);
 
 /// Control bytes for all that can come beside them: credentials, pidfd, unread bytes, timestamps, a label of 256 bytes.
-const BESIDE: usize = CMSG_SPACE(12) + 2 * CMSG_SPACE(4) + 2 * CMSG_SPACE(16) + CMSG_SPACE(48) + CMSG_SPACE(256);
+const BESIDE: usize = space_of::<Credentials>()
+    + space_of::<PidFd>()
+    + space_of::<UnreadBytes>()
+    + space_of::<TimestampNew>()
+    + space_of::<TimestampNsNew>()
+    + space_of::<TimestampingNew>()
+    + CMSG_SPACE(256);
 
 /// Why nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

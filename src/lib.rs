@@ -106,7 +106,7 @@ pub use io_slice::{IoSlice, IoSliceMut};
 pub use layout::{CMSG_ALIGN, CMSG_ALIGNMENT, CMSG_HEADER, CMSG_LEN, CMSG_SPACE};
 pub use message::{
     Credentials, PidFd, Rights, SecurityLabel, TimestampNew, TimestampNsNew, TimestampNsOld, TimestampOld,
-    TimestampingNew, TimestampingOld, UnreadBytes,
+    TimestampingNew, TimestampingOld, UnreadBytes, space_of,
 };
 pub use msg::{Data, NoData, Received, RecvMsg, SendMsg, recvmsg, sendmsg};
 pub use socket::{

@@ -25,7 +25,25 @@ mod time;
 pub use socket::{Credentials, PidFd, Rights, SecurityLabel, UnreadBytes};
 pub use time::{TimestampNew, TimestampNsNew, TimestampNsOld, TimestampOld, TimestampingNew, TimestampingOld};
 
-use crate::traits::{Message, Short};
+use crate::layout::CMSG_SPACE;
+use crate::traits::{Decode, Message, Short};
+
+/// Space in bytes that a received `M` takes, header and padding included, for sizing a buffer. `usize::MAX`, which no
+/// buffer has, for a message without a bound. Descriptors: [`Rights::space`].
+///
+/// # Examples
+/// ```
+/// use scmsg::{ControlBuf, Credentials, PidFd, Rights, space_of};
+/// let _buf = ControlBuf::<[u8; Rights::space(4) + space_of::<Credentials>() + space_of::<PidFd>()]>::new();
+/// ```
+#[inline]
+#[must_use]
+pub const fn space_of<'a, M: Decode<'a>>() -> usize {
+    match M::MAX_RECEIVED {
+        Some(payload) => CMSG_SPACE(payload),
+        None => usize::MAX,
+    }
+}
 
 /// The first `N` bytes of a payload, or how short it is.
 #[inline(always)]

@@ -135,7 +135,8 @@ fn pieces(header: &msghdr) -> &[iovec] {
     unsafe { slice::from_raw_parts(header.msg_iov, header.msg_iovlen) }
 }
 
-/// Room for a message to receive; good for any number of receives.
+/// Room for a message to receive; good for any number of receives, one after the other: [`Received`] borrows it, so it is
+/// dropped (or goes out of scope) before the next.
 ///
 /// Stack bytes: 64 (32 on 32-bit).
 #[doc(alias = "msghdr")]
@@ -270,8 +271,7 @@ impl<'b> Received<'b> {
     #[inline]
     #[must_use]
     pub fn sender(&self) -> Option<Credentials> {
-        let found = self.control.messages().find_map(|m| m.ok()?.get::<Credentials>().ok()?)?;
-        found.pid.map(|_| found)
+        self.control.get::<Credentials>().ok()?.filter(|sender| sender.pid.is_some())
     }
 
     /// Whether nothing arrived although there was room for data: no byte, and no control message but the kernel's filler

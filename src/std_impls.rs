@@ -5,8 +5,11 @@ extern crate std;
 
 use core::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd, IntoRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::{fs, io, net, os, process};
 
+use crate::addr::{BadName, SocketAddr};
 use crate::borrowed::{AsFd, BorrowedFd};
 use crate::errno::Errno;
 use crate::fd::OwnedFd;
@@ -164,6 +167,16 @@ impl<'a> IoSliceMut<'a> {
     pub const fn from_std<'s>(slices: &'s mut [io::IoSliceMut<'a>]) -> &'s mut [Self] {
         // SAFETY: std promises that its type has the ABI of `iovec` on Unix, and this one is transparent over it.
         unsafe { core::slice::from_raw_parts_mut(slices.as_mut_ptr().cast(), slices.len()) }
+    }
+}
+
+impl TryFrom<&Path> for SocketAddr {
+    type Error = BadName;
+
+    /// A unix socket at `path`.
+    #[inline]
+    fn try_from(path: &Path) -> Result<Self, BadName> {
+        Self::unix(path.as_os_str().as_bytes())
     }
 }
 

@@ -17,6 +17,7 @@ use core::num::NonZeroU32;
 use super::{Message, fixed, message};
 use crate::borrowed::RawFd;
 use crate::errno::Errno;
+use crate::layout::{CMSG_LEN, CMSG_SPACE};
 use crate::numbers::{SCM_CREDENTIALS, SCM_INQ, SCM_PIDFD, SCM_RIGHTS, SCM_SECURITY, SOL_SOCKET};
 use crate::traits::{Decode, Encode, Short};
 
@@ -44,6 +45,21 @@ fn slot(bytes: [u8; 4]) -> Option<Result<RawFd, Errno>> {
 pub struct Rights<'a>(&'a [u8]);
 
 impl<'a> Rights<'a> {
+    /// Space in bytes of a message with `n` descriptors, padding included: room to send it, and to receive it in front of
+    /// another. On 64-bit the padding has room for one more when `n` is odd.
+    #[inline]
+    #[must_use]
+    pub const fn space(n: usize) -> usize {
+        CMSG_SPACE(n.saturating_mul(4))
+    }
+
+    /// Length in bytes of a message with `n` descriptors: a receive buffer of this size admits `n` and not one more.
+    #[inline]
+    #[must_use]
+    pub const fn len_of(n: usize) -> usize {
+        CMSG_LEN(n.saturating_mul(4))
+    }
+
     /// Each slot: a number, or the kernel's errno. Slots whose descriptor was taken are left out. Up to three stray
     /// bytes at the end are not a slot.
     #[inline]
@@ -74,7 +90,8 @@ impl<'a> Decode<'a> for Rights<'a> {
 /// receiver's pid namespace, and for a message sent before `SO_PASSCRED` was on (uid and gid 65534).
 /// [`Received::sender`](crate::Received::sender) leaves all of these out.
 ///
-/// Sending other than one's own pid, uid and gid needs privilege, and is refused with `EPERM` without it; a pid that
+/// With `SO_PASSCRED` on at the receiver the kernel adds the sender's credentials by itself; they are pushed to choose among
+/// several, or by the privileged. Sending other than one's own pid, uid and gid needs privilege, and is refused with `EPERM` without it; a pid that
 /// does not exist, 0 included, is `ESRCH` for the privileged. An id that has no mapping is `EINVAL`.
 ///
 /// The kernel checked these ids when the message was sent. A pid can have been reused since; a [`PidFd`] cannot.
