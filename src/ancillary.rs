@@ -30,7 +30,7 @@ use core::iter::FusedIterator;
 use crate::borrowed::{BorrowedFd, RawFd};
 use crate::decode::Cmsgs;
 use crate::errno::Errno;
-use crate::fd::{Closer, OwnedFd};
+use crate::fd::{Closer, OwnedFd, close_all};
 use crate::flags::MsgFlags;
 use crate::layout::CMSG_LEN;
 use crate::ledger::{self, BOTH, PIDFD, RIGHTS, Slots};
@@ -231,12 +231,10 @@ impl Cause {
 #[inline(never)]
 unsafe fn close_rest(bytes: &mut [u8]) {
     let mut closer = Closer::new();
-    for slot in Slots::<BOTH>::new(bytes) {
-        let fd = RawFd::from_ne_bytes(*slot);
-        if fd >= 0 {
-            // SAFETY: the caller vouches for it, and gives it up.
-            unsafe { closer.push(fd) };
-        }
+    let mut rest = bytes;
+    while let Some((_, slots)) = ledger::payload(&mut rest, BOTH) {
+        // SAFETY: the caller vouches for the slots, and gives up what is in them.
+        unsafe { close_all(&mut closer, slots) };
     }
 }
 

@@ -75,7 +75,7 @@ impl<'a, const KINDS: u8> Iterator for Slots<'a, KINDS> {
 /// Takes the next message of these kinds off `rest`: its kind and its payload. `None` at the end, and at a header that
 /// cannot be true, behind which nothing can be found.
 #[inline(always)]
-fn payload<'a>(rest: &mut &'a mut [u8], kinds: u8) -> Option<(i32, &'a mut [u8])> {
+pub(crate) fn payload<'a>(rest: &mut &'a mut [u8], kinds: u8) -> Option<(i32, &'a mut [u8])> {
     loop {
         let bytes = mem::take(rest);
         let span = span(bytes)?.ok()?;

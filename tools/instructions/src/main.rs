@@ -5,8 +5,8 @@
 //! descriptor is left over.
 
 use scmsg::{
-    AsFd, CMSG_HEADER, CMSG_SPACE, ControlBuf, Encoder, IoSlice, IoSliceMut, OwnedFd, RecvFlags, RecvMsg, SendFlags,
-    SendMsg, SocketFlags, SocketType, raw, recvmsg, sendmsg, socketpair,
+    AsFd, BorrowedFd, CMSG_HEADER, CMSG_SPACE, ControlBuf, Encoder, IoSlice, IoSliceMut, OwnedFd, RecvFlags, RecvMsg,
+    Rights, SendFlags, SendMsg, SocketFlags, SocketType, raw, recvmsg, sendmsg, socketpair,
 };
 
 /// The ends of a pair and a descriptor to pass.
@@ -48,7 +48,9 @@ fn prepared(rounds: u32, stage: &Stage, message: &SendMsg<'_>, receive: &mut Rec
 fn prepared_send(rounds: u32, stage: &Stage, message: &SendMsg<'_>) -> Option<()> {
     let mut left = rounds;
     while left > 0 {
-        sendmsg(&stage.tx, message, SendFlags::empty()).ok()?;
+        if sendmsg(&stage.tx, message, SendFlags::empty()) != Ok(1) {
+            return None;
+        }
         left -= 1;
     }
     Some(())
@@ -66,6 +68,31 @@ fn two_take_one(rounds: u32, stage: &Stage, receive: &mut RecvMsg<'_>) -> Option
         sendmsg(&stage.tx, &message, SendFlags::empty()).ok()?;
         let mut received = recvmsg(&stage.rx, receive, RecvFlags::empty()).ok()?;
         let _closed_by_drop = received.control.take_fds().next()?.ok()?;
+    }
+    Some(())
+}
+
+/// 253 in one message, all of them closed by the drop.
+#[inline(never)]
+fn most(rounds: u32, stage: &Stage, fds: &[BorrowedFd<'_>; 253], receive: &mut RecvMsg<'_>) -> Option<()> {
+    for _ in 0..rounds {
+        let mut buf = ControlBuf::<[u8; Rights::space(253)]>::new();
+        let mut control = Encoder::new(&mut buf);
+        control.push_rights(fds).ok()?;
+        let data = [IoSlice::new(b"x")];
+        let message = SendMsg::new(&data).control(&control).ok()?;
+        sendmsg(&stage.tx, &message, SendFlags::empty()).ok()?;
+        let _closed_by_drop = recvmsg(&stage.rx, receive, RecvFlags::empty()).ok()?;
+    }
+    Some(())
+}
+
+/// The same with a message that was built once.
+#[inline(never)]
+fn most_prepared(rounds: u32, stage: &Stage, message: &SendMsg<'_>, receive: &mut RecvMsg<'_>) -> Option<()> {
+    for _ in 0..rounds {
+        sendmsg(&stage.tx, message, SendFlags::empty()).ok()?;
+        let _closed_by_drop = recvmsg(&stage.rx, receive, RecvFlags::empty()).ok()?;
     }
     Some(())
 }
@@ -94,10 +121,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (tx, rx) = socketpair(SocketType::SEQPACKET, SocketFlags::empty())?;
     let (fd, _peer) = socketpair(SocketType::STREAM, SocketFlags::empty())?;
     let stage = Stage { tx, rx, fd };
+    // Valgrind keeps a descriptor below 256: above that the numbers received are consecutive, as they are without it.
+    let _low = (0..300).map(|_| std::fs::File::open("/dev/null")).collect::<Result<Vec<_>, _>>()?;
     let before = open_descriptors()?;
 
     let mut byte = [0];
-    let mut room = ControlBuf::<[u8; CMSG_SPACE(8)]>::new();
+    let mut room = ControlBuf::<[u8; Rights::space(253)]>::new();
     let arrived = room.as_mut_bytes().as_ptr();
     let mut data = [IoSliceMut::new(&mut byte)];
     let mut receive = RecvMsg::new(&mut data).control(&mut room);
@@ -111,6 +140,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let done = match workload.as_str() {
         "one" => one(rounds, &stage, &mut receive),
         "prepared" => prepared(rounds, &stage, &message, &mut receive),
+        "most" => most(rounds, &stage, &[stage.fd.as_fd(); 253], &mut receive),
+        "most_prepared" => {
+            let mut buf = ControlBuf::<[u8; Rights::space(253)]>::new();
+            let mut encoder = Encoder::new(&mut buf);
+            encoder.push_rights(&[stage.fd.as_fd(); 253])?;
+            most_prepared(rounds, &stage, &SendMsg::new(&piece).control(&encoder)?, &mut receive)
+        }
         "two_take_one" => two_take_one(rounds, &stage, &mut receive),
         "prepared_send" => prepared_send(rounds, &stage, &message),
         "floor" => {
@@ -118,7 +154,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let (send, mut header) = unsafe { (*message.as_ptr(), *receive.as_mut_ptr()) };
             floor(rounds, &stage, &send, &mut header, arrived)
         }
-        _ => return Err("workloads: floor one prepared prepared_send two_take_one".into()),
+        _ => return Err("workloads: floor one prepared prepared_send two_take_one most most_prepared".into()),
     };
     done.ok_or("a round failed")?;
     if open_descriptors()? != before {
