@@ -13,7 +13,7 @@
 //! let _ = control;
 //! ```
 
-use crate::encode::{Encoder, NoSpace};
+use crate::encode::{Encoder, FixedControl, NoSpace};
 use crate::numbers::{SCM_RIGHTS, SOL_SOCKET};
 
 /// Control bytes ready to be sent. Copying it copies a reference.
@@ -58,6 +58,22 @@ impl<'a> From<&'a Encoder<'_, 'a>> for Control<'a> {
     #[inline]
     fn from(encoder: &'a Encoder<'_, 'a>) -> Self {
         Self { bytes: encoder.as_bytes(), descriptors: encoder.descriptors() }
+    }
+}
+
+impl<'a> From<Encoder<'a, 'a>> for Control<'a> {
+    /// Ends the encoding: the bytes stay in the buffer the encoder borrowed.
+    #[inline]
+    fn from(encoder: Encoder<'a, 'a>) -> Self {
+        let descriptors = encoder.descriptors();
+        Self { bytes: encoder.into_bytes(), descriptors }
+    }
+}
+
+impl<'a, const N: usize> From<&'a FixedControl<N>> for Control<'a> {
+    #[inline]
+    fn from(fixed: &'a FixedControl<N>) -> Self {
+        Self { bytes: fixed.as_bytes(), descriptors: 0 }
     }
 }
 

@@ -30,7 +30,7 @@ use linux_raw_sys::net;
 use crate::borrowed::BorrowedFd;
 use crate::layout::{CMSG_ALIGN, CMSG_HEADER, CMSG_LEN};
 use crate::numbers::{SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET, int};
-use crate::traits::Encode;
+use crate::traits::{Encode, Message};
 
 /// Control bytes, aligned for any header, zeroed when made. `N` disappears at the first borrow: everything takes
 /// `&mut ControlBuf` and accepts every size.
@@ -163,6 +163,12 @@ impl<'buf, 'fd> Encoder<'buf, 'fd> {
         self.buf.get(..self.used).unwrap_or_default()
     }
 
+    /// What has been encoded, for as long as the buffer is borrowed.
+    #[inline]
+    pub(crate) fn into_bytes(self) -> &'buf [u8] {
+        self.buf.get(..self.used).unwrap_or_default()
+    }
+
     /// Descriptors in the messages pushed so far.
     #[inline]
     #[must_use]
@@ -230,5 +236,72 @@ impl<'buf, 'fd> Encoder<'buf, 'fd> {
         self.used = self.used.wrapping_add(need);
         self.descriptors = self.descriptors.wrapping_add(descriptors);
         Ok(self)
+    }
+}
+
+/// One control message with a fixed payload, encoded at compile time: it can be a `static`, and costs nothing to send.
+///
+/// # Examples
+/// ```
+/// use scmsg::{CMSG_LEN, FixedControl, IoSlice, Message, SendMsg};
+///
+/// struct Mark;
+/// impl Message for Mark {
+///     const LEVEL: i32 = 1; // SOL_SOCKET
+///     const TYPE: i32 = 36; // SO_MARK
+/// }
+/// # #[cfg(target_arch = "x86_64")] {
+/// static MARK: FixedControl<{ CMSG_LEN(4) }> = FixedControl::new::<Mark, 4>(7_u32.to_ne_bytes());
+/// let data = [IoSlice::new(b"x")];
+/// let _message = SendMsg::new(&data).control(&MARK)?;
+/// # }
+/// # Ok::<(), scmsg::NoData>(())
+/// ```
+/// It obeys the same rule as [`Encoder::push`]: no type that could name a descriptor.
+/// ```compile_fail,E0080
+/// use scmsg::{CMSG_LEN, FixedControl, Rights};
+/// let _forged = FixedControl::<{ CMSG_LEN(4) }>::new::<Rights<'_>, 4>([0; 4]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(8))]
+pub struct FixedControl<const N: usize> {
+    bytes: [u8; N],
+}
+
+impl<const N: usize> FixedControl<N> {
+    /// The message `M` with this payload; `N` must be `CMSG_LEN(P)`, which is checked when compiled.
+    #[inline]
+    #[must_use]
+    pub const fn new<M: Message, const P: usize>(payload: [u8; P]) -> Self {
+        const { assert!(safe_to_send(M::LEVEL, M::TYPE), "this control message may not be sent by safe code") };
+        const { assert!(N == CMSG_LEN(P), "the size must be CMSG_LEN of the payload") };
+        let mut bytes = [0; N];
+        let all: &mut [u8] = &mut bytes;
+        if let Some((len, rest)) = all.split_first_chunk_mut() {
+            *len = N.to_ne_bytes();
+            if let Some((level, rest)) = rest.split_first_chunk_mut() {
+                *level = M::LEVEL.to_ne_bytes();
+                if let Some((kind, rest)) = rest.split_first_chunk_mut() {
+                    *kind = M::TYPE.to_ne_bytes();
+                    fill(rest, &payload);
+                }
+            }
+        }
+        Self { bytes }
+    }
+
+    /// The bytes.
+    #[inline]
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Copies `from` to the start of `to`; `copy_from_slice` is not const in Rust 1.85.
+const fn fill(mut to: &mut [u8], mut from: &[u8]) {
+    while let (Some((byte, to_rest)), Some((value, from_rest))) = (to.split_first_mut(), from.split_first()) {
+        *byte = *value;
+        (to, from) = (to_rest, from_rest);
     }
 }

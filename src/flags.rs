@@ -7,7 +7,7 @@
 
 use linux_raw_sys::net;
 
-use crate::numbers::{MSG_CMSG_COMPAT, MSG_FASTOPEN, MSG_ZEROCOPY};
+use crate::numbers::{MSG_CMSG_COMPAT, MSG_FASTOPEN, MSG_WAITFORONE, MSG_ZEROCOPY};
 
 bitflags::bitflags! {
     /// Flags of `sendmsg(2)`. `MSG_NOSIGNAL` is always added; an unknown bit goes to the kernel, bit 31 never does.
@@ -64,6 +64,9 @@ bitflags::bitflags! {
         /// Take from the error queue.
         #[doc(alias = "MSG_ERRQUEUE")]
         const ERRQUEUE = net::MSG_ERRQUEUE;
+        /// Wait for the first message only ([`recvmmsg`](crate::recvmmsg), Linux 2.6.34).
+        #[doc(alias = "MSG_WAITFORONE")]
+        const WAITFORONE = MSG_WAITFORONE;
         const _ = !0;
     }
 

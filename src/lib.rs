@@ -85,6 +85,7 @@ pub mod raw;
 mod fd;
 
 mod ancillary;
+mod batch;
 mod fds;
 mod msg;
 mod socket;
@@ -94,10 +95,11 @@ mod std_impls;
 
 pub use addr::{Address, BadName, Family, SocketAddr, UNIX_PATH_MAX};
 pub use ancillary::{Ancillary, Cause, TakeFds, WrongCount};
+pub use batch::{Batch, BatchFull, RecvBatch, SendBatch, recvmmsg, sendmmsg};
 pub use borrowed::{AsFd, BorrowedFd, RawFd};
 pub use control::Control;
 pub use decode::{Cmsg, Cmsgs, Malformed};
-pub use encode::{ControlBuf, Encoder, NoSpace};
+pub use encode::{ControlBuf, Encoder, FixedControl, NoSpace};
 pub use errno::Errno;
 pub use fd::{OwnedFd, close};
 pub use fds::{RecvError, SendError, recv_with_fds, send_with_fds};

@@ -18,7 +18,7 @@ use crate::errno::Errno;
 use crate::flags::{MsgFlags, RecvFlags, SendFlags};
 use crate::io_slice::{IoSlice, IoSliceMut, iovec};
 use crate::message::Credentials;
-use crate::numbers::int;
+use crate::numbers::{int, word};
 use crate::raw::{self, msghdr};
 
 /// Descriptors were to be sent without a data byte. A stream would take them and throw them away in silence.
@@ -112,6 +112,12 @@ impl<'a> SendMsg<'a> {
         pieces(&self.header).iter().all(|piece| piece.iov_len == 0)
     }
 
+    /// The header: what a batch keeps.
+    #[inline(always)]
+    pub(crate) const fn into_header(self) -> msghdr {
+        self.header
+    }
+
     /// The header, for io_uring and raw calls: valid while `self` and what it borrows are. An io_uring request carries
     /// flags of its own: set `MSG_NOSIGNAL` there and never bit 31.
     #[inline]
@@ -188,19 +194,18 @@ impl<'a> RecvMsg<'a> {
         self
     }
 
-    /// Rewrites what a receive overwrites (law 6).
+    /// The header made ready for one receive, and the bytes of its control buffer: what a batch keeps.
     #[inline(always)]
-    const fn prepare(&mut self) {
-        self.header.msg_controllen = self.capacity;
-        // Not read, nor written, where `msg_name` is null.
-        self.header.msg_namelen = int(SocketAddr::CAPACITY);
+    pub(crate) const fn into_parts(mut self) -> (msghdr, usize) {
+        prepare(&mut self.header, self.capacity);
+        (self.header, self.capacity)
     }
 
     /// The header made ready for one receive, for io_uring and raw calls: valid while `self` and what it borrows are.
     /// [`received`](Self::received) takes what arrived. Ask for `MSG_CMSG_CLOEXEC` in the request, and never for bit 31.
     #[inline]
     pub const fn as_mut_ptr(&mut self) -> *mut msghdr {
-        self.prepare();
+        prepare(&mut self.header, self.capacity);
         &raw mut self.header
     }
 
@@ -211,20 +216,39 @@ impl<'a> RecvMsg<'a> {
     /// native layout, and nothing has owned its descriptors yet.
     #[inline]
     pub unsafe fn received(&mut self, bytes: usize) -> Received<'_> {
-        let name = self.header.msg_name.cast::<SocketAddr>();
-        // SAFETY: `name` is null or came from a unique borrow of an address that lasts as long as `self`.
-        if let Some(addr) = unsafe { name.as_mut() } {
-            addr.set_len(crate::numbers::word(self.header.msg_namelen));
-        }
-        let written = self.header.msg_controllen.min(self.capacity);
-        // SAFETY: the pointer came from a unique borrow of initialised bytes, `capacity` of them or more, that lasts as long
-        // as `self`, and `&mut self` is held for as long as the slice lives.
-        let control = unsafe { slice::from_raw_parts_mut(self.header.msg_control.cast(), written) };
-        let flags = MsgFlags::from_kernel(self.header.msg_flags);
-        // SAFETY: the caller vouches that the kernel wrote these bytes and that nothing owns their descriptors.
-        let control = unsafe { Ancillary::from_kernel(control, self.capacity, flags) };
-        Received { bytes, flags, control, header: &self.header }
+        // SAFETY: the header is this message's, and the caller vouches for the receive.
+        unsafe { received(&mut self.header, self.capacity, bytes) }
     }
+}
+
+/// Rewrites what a receive overwrites (law 6).
+#[inline(always)]
+pub(crate) const fn prepare(header: &mut msghdr, capacity: usize) {
+    header.msg_controllen = capacity;
+    // Not read, nor written, where `msg_name` is null.
+    header.msg_namelen = int(SocketAddr::CAPACITY);
+}
+
+/// Takes what a receive of `bytes` bytes delivered into `header`, which has a control buffer of `capacity` bytes.
+///
+/// # Safety
+/// Header and capacity are those of a [`RecvMsg`] whose borrows last for `'b`; the kernel completed one receive into it
+/// since it was prepared, in the native layout, and nothing has owned its descriptors yet.
+#[inline(always)]
+pub(crate) unsafe fn received(header: &mut msghdr, capacity: usize, bytes: usize) -> Received<'_> {
+    let name = header.msg_name.cast::<SocketAddr>();
+    // SAFETY: `name` is null or came from a unique borrow of an address that lasts as long as the header's.
+    if let Some(addr) = unsafe { name.as_mut() } {
+        addr.set_len(word(header.msg_namelen));
+    }
+    let written = header.msg_controllen.min(capacity);
+    // SAFETY: the pointer came from a unique borrow of initialised bytes, `capacity` of them or more, that lasts as long as
+    // the header's, and the header is uniquely borrowed for as long as the slice lives.
+    let control = unsafe { slice::from_raw_parts_mut(header.msg_control.cast(), written) };
+    let flags = MsgFlags::from_kernel(header.msg_flags);
+    // SAFETY: the caller vouches that the kernel wrote these bytes and that nothing owns their descriptors.
+    let control = unsafe { Ancillary::from_kernel(control, capacity, flags) };
+    Received { bytes, flags, control, header }
 }
 
 impl fmt::Debug for RecvMsg<'_> {

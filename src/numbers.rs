@@ -32,6 +32,7 @@ pub(crate) const SOCK_NONBLOCK: u32 = general::O_NONBLOCK;
 // |---|---|---|
 // | SCM_PIDFD 4 | include/linux/socket.h | 6.5 |
 // | SCM_MAX_FD 253 | include/net/scm.h | 2.6.38 |
+// | MSG_WAITFORONE | include/linux/socket.h | 2.6.34 |
 // | MSG_ZEROCOPY | include/linux/socket.h | 4.14 |
 // | MSG_FASTOPEN | include/linux/socket.h | 3.6 |
 // | MSG_CMSG_COMPAT (bit 31) | include/linux/socket.h | kernel-internal |
@@ -39,6 +40,7 @@ pub(crate) const SOCK_NONBLOCK: u32 = general::O_NONBLOCK;
 // | SOL_RDS 276 is in linux-raw-sys; its types are in include/uapi/linux/rds.h | | 2.6.30 |
 pub(crate) const SCM_PIDFD: i32 = 4;
 pub(crate) const SCM_MAX_FD: usize = 253;
+pub(crate) const MSG_WAITFORONE: u32 = 0x1_0000;
 pub(crate) const MSG_ZEROCOPY: u32 = 0x0400_0000;
 pub(crate) const MSG_FASTOPEN: u32 = 0x2000_0000;
 pub(crate) const MSG_CMSG_COMPAT: u32 = 0x8000_0000;

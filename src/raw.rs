@@ -144,6 +144,17 @@ pub type time_word = i64;
 #[cfg(not(any(target_pointer_width = "64", target_arch = "riscv32")))]
 pub type time_word = i32;
 
+/// The 64-bit `timespec` (`struct __kernel_timespec`) that `recvmmsg` takes here.
+#[allow(non_camel_case_types)]
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct timespec64 {
+    /// Seconds.
+    pub tv_sec: i64,
+    /// Nanoseconds.
+    pub tv_nsec: i64,
+}
+
 macro_rules! same_layout {
     ($ours:ident, $theirs:path, $($field:ident),*) => {
         assert_eq_size!($ours, $theirs);
@@ -155,6 +166,7 @@ same_layout!(msghdr, net::msghdr, msg_name, msg_namelen, msg_iov, msg_iovlen, ms
 same_layout!(mmsghdr, net::mmsghdr, msg_hdr, msg_len);
 same_layout!(cmsghdr, net::cmsghdr, cmsg_len, cmsg_level, cmsg_type);
 same_layout!(pollfd, general::pollfd, fd, events, revents);
+same_layout!(timespec64, general::__kernel_timespec, tv_sec, tv_nsec);
 const_assert_eq!(size_of::<cmsghdr>(), crate::layout::CMSG_HEADER);
 const_assert_eq!(align_of::<cmsghdr>(), crate::layout::CMSG_ALIGNMENT);
 const_assert_eq!(size_of::<msghdr>(), if size_of::<usize>() == 8 { 56 } else { 28 });
@@ -217,6 +229,8 @@ calls! {
     fn sendmsg(fd: RawFd => int(fd), msg: *const msghdr => address(msg), flags: u32 => reg(flags)) -> syscall3(__NR_sendmsg);
     /// `recvmsg(2)`: the number of data bytes received.
     fn recvmsg(fd: RawFd => int(fd), msg: *mut msghdr => address(msg), flags: u32 => reg(flags)) -> syscall3(__NR_recvmsg);
+    /// `sendmmsg(2)`, Linux 3.0: the number of messages sent, at most 1024.
+    fn sendmmsg(fd: RawFd => int(fd), messages: *mut mmsghdr => address(messages), count: u32 => reg(count), flags: u32 => reg(flags)) -> syscall4(__NR_sendmmsg);
     /// `socket(2)`: the new descriptor.
     fn socket(family: i32 => int(family), kind: u32 => reg(kind), protocol: i32 => int(protocol)) -> syscall3(__NR_socket);
     /// `socketpair(2)`: writes two descriptors to `pair`.
@@ -243,6 +257,36 @@ calls! {
     fn close(fd: RawFd => int(fd)) -> syscall1(__NR_close);
     /// `close_range(2)`, Linux 5.9: closes every open descriptor from `first` to `last`, both included.
     fn close_range(first: RawFd => int(first), last: RawFd => int(last), flags: u32 => reg(flags)) -> syscall3(__NR_close_range);
+}
+
+/// `recvmmsg` with a 64-bit timeout, and without one.
+#[cfg(target_pointer_width = "64")]
+const NR_RECVMMSG: (u32, u32) = (nr::__NR_recvmmsg, nr::__NR_recvmmsg);
+#[cfg(target_arch = "riscv32")]
+const NR_RECVMMSG: (u32, u32) = (nr::__NR_recvmmsg_time64, nr::__NR_recvmmsg_time64);
+#[cfg(not(any(target_pointer_width = "64", target_arch = "riscv32")))]
+const NR_RECVMMSG: (u32, u32) = (nr::__NR_recvmmsg_time64, nr::__NR_recvmmsg);
+
+/// `recvmmsg(2)`, Linux 2.6.33: the number of messages received. The kernel writes the time left to `timeout`; null waits for
+/// ever. On 32-bit targets a timeout makes it `recvmmsg_time64`, Linux 5.1.
+///
+/// # Safety
+/// `messages` must be valid for reads and writes of `count` entries, and what they point to as for [`recvmsg`]; `timeout`
+/// null or valid for reads and writes.
+///
+/// # Errors
+/// Whatever the kernel answers.
+#[inline]
+pub unsafe fn recvmmsg(
+    fd: RawFd,
+    messages: *mut mmsghdr,
+    count: u32,
+    flags: u32,
+    timeout: *mut timespec64,
+) -> Result<usize, Errno> {
+    let number = reg(if timeout.is_null() { NR_RECVMMSG.1 } else { NR_RECVMMSG.0 });
+    // SAFETY: the caller vouches for the pointers.
+    Errno::check(unsafe { syscall5(number, int(fd), address(messages), reg(count), reg(flags), address(timeout)) })
 }
 
 #[cfg(not(target_arch = "riscv32"))]

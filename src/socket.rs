@@ -3,7 +3,6 @@
 //! Law 8: every socket made here is close-on-exec.
 
 use core::fmt;
-use core::mem::MaybeUninit;
 use core::ptr;
 use core::time::Duration;
 
@@ -330,15 +329,12 @@ pub fn shutdown<S: AsFd>(socket: S, how: Shutdown) -> Result<(), Errno> {
 /// | `ENOMEM` | no memory |
 #[inline]
 pub fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<usize, Errno> {
-    let mut time = MaybeUninit::uninit();
     #[allow(clippy::unnecessary_fallible_conversions, reason = "`time_word` is an i32 on most 32-bit targets")]
-    let time: *mut timespec = match timeout {
-        None => ptr::null_mut(),
-        Some(t) => time.write(timespec {
-            tv_sec: time_word::try_from(t.as_secs()).unwrap_or(time_word::MAX),
-            tv_nsec: time_word::try_from(t.subsec_nanos()).unwrap_or(0),
-        }),
-    };
+    let mut time = timeout.map(|t| timespec {
+        tv_sec: time_word::try_from(t.as_secs()).unwrap_or(time_word::MAX),
+        tv_nsec: time_word::try_from(t.subsec_nanos()).unwrap_or(0),
+    });
+    let time = time.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
     // SAFETY: `PollFd` is laid out as `pollfd` and the slice is uniquely borrowed; `time` is null or a local.
     unsafe { raw::ppoll(fds.as_mut_ptr().cast(), fds.len(), time) }
 }
