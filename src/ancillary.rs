@@ -36,6 +36,7 @@ use crate::layout::CMSG_LEN;
 use crate::ledger::{self, BOTH, PIDFD, RIGHTS, Slots};
 use crate::message::{PidFd, Rights};
 use crate::numbers::{SCM_INQ, SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET};
+use crate::set::{FdSet, Storage};
 use crate::traits::{Decode, Short};
 
 /// What one receive delivered, and the owner of every descriptor in it.
@@ -143,6 +144,15 @@ impl<'b> Ancillary<'b> {
     #[inline]
     pub fn take_fds(&mut self) -> TakeFds<'_> {
         TakeFds { slots: Slots::new(self.bytes) }
+    }
+
+    /// Moves descriptors out of all `SCM_RIGHTS` into a set, as many as fit: how many. What does not fit stays owned here.
+    #[inline]
+    pub fn take_into<S: Storage>(&mut self, set: &mut FdSet<S>) -> usize {
+        let taken = ledger::take_into(self.bytes, set.space(self.bytes.len() / 4));
+        // SAFETY: the first `taken` slots hold descriptors that were owned here until their slots were marked as taken.
+        unsafe { set.added(taken) };
+        taken
     }
 
     /// Takes the process descriptor of an `SCM_PIDFD`; `Some(Err)` if the kernel could not make one (`EMFILE`).

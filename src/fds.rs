@@ -22,10 +22,10 @@ use crate::msg::{NoData, RecvMsg, SendMsg, recvmsg, sendmsg};
 use crate::numbers::SCM_MAX_FD;
 
 /// Control bytes for the most descriptors one message can have.
-const RIGHTS: usize = Rights::space(SCM_MAX_FD);
+pub(crate) const RIGHTS: usize = Rights::space(SCM_MAX_FD);
 
 /// Control bytes for all that can come beside them: credentials, pidfd, unread bytes, timestamps, a label of 256 bytes.
-const BESIDE: usize = space_of::<Credentials>()
+pub(crate) const BESIDE: usize = space_of::<Credentials>()
     + space_of::<PidFd>()
     + space_of::<UnreadBytes>()
     + space_of::<TimestampNew>()

@@ -136,3 +136,39 @@ pub(crate) fn take_first<const K: usize>(bytes: &mut [u8]) -> [RawFd; K] {
     }
     numbers
 }
+
+/// Moves the descriptors of all `SCM_RIGHTS` to `room`, as many as fit: how many. Errnos stay in their slots.
+#[inline]
+pub(crate) fn take_into(bytes: &mut [u8], room: &mut [RawFd]) -> usize {
+    let mut rest = bytes;
+    let mut taken = 0_usize;
+    while let Some((_, slots)) = payload(&mut rest, RIGHTS) {
+        let room = room.get_mut(taken..).unwrap_or_default();
+        taken = taken.saturating_add(take_slots(slots, room));
+    }
+    taken
+}
+
+/// Moves the descriptors of one payload.
+#[inline]
+fn take_slots(slots: &mut [u8], room: &mut [RawFd]) -> usize {
+    // Nearly always all are descriptors, and there is room: copied as one, which becomes vector instructions.
+    let mut any = 0;
+    for slot in slots.chunks_exact(SLOT) {
+        any |= slot.first_chunk().map_or(0, |slot| RawFd::from_ne_bytes(*slot));
+    }
+    let count = slots.len() / SLOT;
+    if any >= 0 && count <= room.len() {
+        for (to, slot) in room.iter_mut().zip(slots.chunks_exact_mut(SLOT)) {
+            *to = slot.first_chunk().map_or(TAKEN, |slot| RawFd::from_ne_bytes(*slot));
+            slot.copy_from_slice(&TAKEN.to_ne_bytes());
+        }
+        return count;
+    }
+    let full = slots.chunks_exact_mut(SLOT).filter_map(|slot| slot.first_chunk_mut());
+    let full = full.filter(|slot| RawFd::from_ne_bytes(**slot) >= 0);
+    let moved = room.iter_mut().zip(full).map(|(to, slot)| {
+        *to = RawFd::from_ne_bytes(mem::replace(slot, TAKEN.to_ne_bytes()));
+    });
+    moved.count()
+}

@@ -83,9 +83,11 @@ pub mod message;
 pub mod raw;
 
 mod fd;
+mod set;
 
 mod ancillary;
 mod batch;
+pub mod bulk;
 mod fds;
 mod msg;
 mod socket;
@@ -111,6 +113,7 @@ pub use message::{
     TimestampingNew, TimestampingOld, UnreadBytes, space_of,
 };
 pub use msg::{Data, NoData, Received, RecvMsg, SendMsg, recvmsg, sendmsg};
+pub use set::{FdSet, Storage};
 pub use socket::{
     PollFd, PollFlags, Shutdown, SocketFlags, SocketType, accept, accept_from, bind, connect, getpeername, getsockname,
     listen, poll, shutdown, socket, socketpair,

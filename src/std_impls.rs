@@ -7,13 +7,16 @@ use core::mem::ManuallyDrop;
 use std::os::fd::{FromRawFd, IntoRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::vec::Vec;
 use std::{fs, io, net, os, process};
 
 use crate::addr::{BadName, SocketAddr};
-use crate::borrowed::{AsFd, BorrowedFd};
+use crate::borrowed::{AsFd, BorrowedFd, RawFd};
 use crate::errno::Errno;
 use crate::fd::OwnedFd;
 use crate::io_slice::{IoSlice, IoSliceMut};
+use crate::set::Storage;
+use crate::set::sealed::Slots;
 
 /// A concrete list, never a blanket impl: features must add impls without conflicting with anybody's.
 macro_rules! lends {
@@ -167,6 +170,27 @@ impl<'a> IoSliceMut<'a> {
     pub const fn from_std<'s>(slices: &'s mut [io::IoSliceMut<'a>]) -> &'s mut [Self] {
         // SAFETY: std promises that its type has the ABI of `iovec` on Unix, and this one is transparent over it.
         unsafe { core::slice::from_raw_parts_mut(slices.as_mut_ptr().cast(), slices.len()) }
+    }
+}
+
+impl Storage for Vec<RawFd> {}
+
+impl Slots for Vec<RawFd> {
+    #[inline]
+    fn slots(&self) -> &[RawFd] {
+        self
+    }
+    #[inline]
+    fn slots_mut(&mut self) -> &mut [RawFd] {
+        self
+    }
+    #[inline]
+    fn grow(&mut self, end: usize, more: usize) {
+        let len = end.saturating_add(more);
+        if len > self.len() {
+            // Twice as many each time, as a vector does by itself.
+            self.resize(len.max(self.len().saturating_mul(2)), -1);
+        }
     }
 }
 
