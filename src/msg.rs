@@ -17,7 +17,7 @@ use crate::encode::ControlBuf;
 use crate::errno::Errno;
 use crate::flags::{MsgFlags, RecvFlags, SendFlags};
 use crate::io_slice::{IoSlice, IoSliceMut, iovec};
-use crate::message::Credentials;
+use crate::message::{Credentials, UnreadBytes};
 use crate::numbers::int;
 use crate::raw::{self, msghdr};
 
@@ -275,13 +275,19 @@ impl<'b> Received<'b> {
     }
 
     /// Whether nothing arrived although there was room for data: no byte, and no control message but the kernel's filler
-    /// credentials. On a stream or a seqpacket connection the peer is gone; on packets it can also have been an empty
-    /// message that carried nothing.
+    /// (credentials with pid 0, zero unread bytes). On a stream or a seqpacket connection the peer is gone; on packets it
+    /// can also have been an empty message that carried nothing.
+    ///
+    /// `false` if anything was truncated, because what is missing can have been descriptors. So a stream with `SO_PASSCRED`
+    /// needs room for credentials: without it, even the end is truncated, and only [`bytes`](Self::bytes) says it.
     #[inline]
     #[must_use]
     pub fn is_end(&self) -> bool {
         let room = pieces(self.header).iter().any(|piece| piece.iov_len != 0);
-        let filler = |m: crate::decode::Cmsg<'_>| matches!(m.get::<Credentials>(), Ok(Some(c)) if c.pid.is_none());
+        let filler = |m: crate::decode::Cmsg<'_>| {
+            matches!(m.get::<Credentials>(), Ok(Some(c)) if c.pid.is_none())
+                || matches!(m.get::<UnreadBytes>(), Ok(Some(UnreadBytes(0))))
+        };
         let lost = self.flags.intersects(MsgFlags::CTRUNC | MsgFlags::TRUNC | MsgFlags::ERRQUEUE);
         self.bytes == 0 && room && !lost && self.control.messages().all(|m| m.is_ok_and(filler))
     }
