@@ -135,6 +135,10 @@ fn pieces(header: &msghdr) -> &[iovec] {
     unsafe { slice::from_raw_parts(header.msg_iov, header.msg_iovlen) }
 }
 
+/// The most room for control messages that is asked for, in bytes. The kernel counts the slots it has room for in an `int`
+/// (`scm_max_fds`, Linux 6.18), and finds none in 2^33 + 16 bytes.
+const MOST_CONTROL: usize = 1 << 30;
+
 /// Room for a message to receive; good for any number of receives, one after the other: [`Received`] borrows it, so it is
 /// dropped (or goes out of scope) before the next.
 ///
@@ -165,7 +169,7 @@ impl<'a> RecvMsg<'a> {
     #[must_use]
     pub const fn control(mut self, buf: &'a mut ControlBuf) -> Self {
         let bytes = buf.for_kernel();
-        self.capacity = bytes.len();
+        self.capacity = if bytes.len() < MOST_CONTROL { bytes.len() } else { MOST_CONTROL };
         self.header.msg_control = bytes.as_mut_ptr().cast();
         self
     }
