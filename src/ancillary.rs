@@ -134,7 +134,7 @@ impl<'b> Ancillary<'b> {
     #[inline]
     #[must_use]
     pub fn pidfd(&self) -> Option<Result<BorrowedFd<'_>, Errno>> {
-        let number = self.get::<PidFd>().ok()??.number()?;
+        let number = self.messages().find_map(|m| m.ok()?.get::<PidFd>().ok()??.number())?;
         // SAFETY: a slot that is not negative holds a descriptor owned by `self`, which is borrowed as long as this.
         Some(number.map(|fd| unsafe { BorrowedFd::borrow_raw(fd) }))
     }
