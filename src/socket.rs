@@ -307,7 +307,7 @@ fn filled(call: impl FnOnce(*mut u8, *mut u32) -> Result<usize, Errno>) -> Resul
 /// # Errors
 /// | errno | when |
 /// |---|---|
-/// | `ENOTCONN` | there is no connection |
+/// | `ENOTCONN` | there is no connection (inet; a unix socket needs none) |
 #[inline]
 pub fn shutdown<S: AsFd>(socket: S, how: Shutdown) -> Result<(), Errno> {
     let how = match how {
