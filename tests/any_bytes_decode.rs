@@ -91,7 +91,9 @@ fn all_short_buffers_of_interesting_words_decode() {
 fn every_cmsg_len_in_every_length_decodes() {
     for len in 0..=80 {
         let mut bytes = vec![0xff; len];
-        for claimed in (0..=len + 20).chain(usize::MAX - 20..=usize::MAX).chain(isize::MAX as usize - 9..=1 << (A * 8 - 1)) {
+        for claimed in
+            (0..=len + 20).chain(usize::MAX - 20..=usize::MAX).chain(isize::MAX as usize - 9..=1 << (A * 8 - 1))
+        {
             for at in [0, H, H + A] {
                 if let Some(word) = bytes.get_mut(at..at + A) {
                     word.copy_from_slice(&claimed.to_ne_bytes());
@@ -147,8 +149,17 @@ fn typed(m: &Cmsg<'_>) -> Vec<String> {
         ($($ty:ty),*) => { vec![$(format!("{:?}", m.get::<$ty>())),*] };
     }
     all!(
-        Rights<'_>, Credentials, PidFd, SecurityLabel<'_>, TimestampOld, TimestampNew, TimestampNsOld, TimestampNsNew,
-        TimestampingOld, TimestampingNew, UnreadBytes
+        Rights<'_>,
+        Credentials,
+        PidFd,
+        SecurityLabel<'_>,
+        TimestampOld,
+        TimestampNew,
+        TimestampNsOld,
+        TimestampNsNew,
+        TimestampingOld,
+        TimestampingNew,
+        UnreadBytes
     )
 }
 

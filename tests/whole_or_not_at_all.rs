@@ -91,12 +91,16 @@ impl Push {
     /// Level, type and payload, as plain as can be.
     fn model(&self, fds: &[BorrowedFd<'_>]) -> (i32, i32, Vec<u8>) {
         match self {
-            Self::Rights(count) => {
-                (libc::SOL_SOCKET, libc::SCM_RIGHTS, fds[..*count].iter().flat_map(|fd| fd.as_raw_fd().to_ne_bytes()).collect())
-            }
-            Self::Credentials(pid, uid, gid) => {
-                (libc::SOL_SOCKET, libc::SCM_CREDENTIALS, [*pid, *uid, *gid].iter().flat_map(|w| w.to_ne_bytes()).collect())
-            }
+            Self::Rights(count) => (
+                libc::SOL_SOCKET,
+                libc::SCM_RIGHTS,
+                fds[..*count].iter().flat_map(|fd| fd.as_raw_fd().to_ne_bytes()).collect(),
+            ),
+            Self::Credentials(pid, uid, gid) => (
+                libc::SOL_SOCKET,
+                libc::SCM_CREDENTIALS,
+                [*pid, *uid, *gid].iter().flat_map(|w| w.to_ne_bytes()).collect(),
+            ),
             Self::Raw(level, kind, payload) => (*level, *kind, payload.clone()),
             Self::Own(payload) => (-0x0102_0304, 0x7f6f_5f4f, payload.clone()),
         }
@@ -179,7 +183,11 @@ fn what_was_missing_is_exact(capacity: usize, pushes: &[Push], fds: &[BorrowedFd
         let enough = capacity + no_space.missing();
         assert_eq!(equals_model(enough, until, fds), None, "{until:?} in {enough} bytes");
         let refusal = equals_model(enough - 1, until, fds);
-        assert_eq!(refusal.map(|(at, refused)| (at, refused.missing())), Some((number, 1)), "{until:?} in one byte less");
+        assert_eq!(
+            refusal.map(|(at, refused)| (at, refused.missing())),
+            Some((number, 1)),
+            "{until:?} in one byte less"
+        );
     }
 }
 
@@ -197,7 +205,8 @@ fn every_two_pushes_in_every_capacity_are_whole_or_not_at_all() {
     lend(|fds| {
         for first in all_pushes() {
             for second in all_pushes() {
-                (0..=104).for_each(|capacity| what_was_missing_is_exact(capacity, &[first.clone(), second.clone()], fds));
+                (0..=104)
+                    .for_each(|capacity| what_was_missing_is_exact(capacity, &[first.clone(), second.clone()], fds));
             }
         }
     });
@@ -207,7 +216,8 @@ fn every_two_pushes_in_every_capacity_are_whole_or_not_at_all() {
 fn what_is_smaller_still_fits_after_a_refusal() {
     lend(|fds| {
         for capacity in 0..=200 {
-            let pushes = [Push::Own(vec![1; 3]), Push::Rights(12), Push::Own(vec![2; 5]), Push::Rights(1), Push::Own(vec![])];
+            let pushes =
+                [Push::Own(vec![1; 3]), Push::Rights(12), Push::Own(vec![2; 5]), Push::Rights(1), Push::Own(vec![])];
             equals_model(capacity, &pushes, fds);
         }
     });
@@ -322,7 +332,8 @@ fn a_length_no_buffer_can_hold_is_refused() {
             panic!("there is no room for this");
         }
     }
-    let lens = (0..40).map(|n| usize::MAX - n).chain((0..40).map(|n| isize::MAX as usize + 20 - n)).chain([101, 1 << 31]);
+    let lens =
+        (0..40).map(|n| usize::MAX - n).chain((0..40).map(|n| isize::MAX as usize + 20 - n)).chain([101, 1 << 31]);
     for len in lens {
         with_capacity(100, &mut |buf| {
             let mut encoder = Encoder::new(buf);
