@@ -19,6 +19,50 @@
 //! let mut buf = ControlBuf::<[u8; 64]>::new();
 //! let _ = Encoder::new(&mut buf).push(&Forged(3));
 //! ```
+//! Nor with the numbers of the crate's own type, nor with a type of `SOL_SOCKET` that has no meaning yet:
+//! ```compile_fail,E0080
+//! use scmsg::{ControlBuf, Encode, Encoder, Message, Rights};
+//! struct Forged;
+//! impl Message for Forged {
+//!     const LEVEL: i32 = Rights::LEVEL;
+//!     const TYPE: i32 = Rights::TYPE;
+//! }
+//! impl Encode for Forged {
+//!     fn payload_len(&self) -> usize { 4 }
+//!     fn encode(&self, _: &mut [u8]) {}
+//! }
+//! let mut buf = ControlBuf::<[u8; 64]>::new();
+//! let _ = Encoder::new(&mut buf).push(&Forged);
+//! ```
+//! ```compile_fail,E0080
+//! use scmsg::{ControlBuf, Encode, Encoder, Message, Rights};
+//! struct Future;
+//! impl Message for Future {
+//!     const LEVEL: i32 = Rights::LEVEL;
+//!     const TYPE: i32 = 1000;
+//! }
+//! impl Encode for Future {
+//!     fn payload_len(&self) -> usize { 4 }
+//!     fn encode(&self, _: &mut [u8]) {}
+//! }
+//! let mut buf = ControlBuf::<[u8; 64]>::new();
+//! let _ = Encoder::new(&mut buf).push(&Future);
+//! ```
+//! An address that the kernel would write through cannot be sent by it either:
+//! ```compile_fail,E0080
+//! use scmsg::{ControlBuf, Encode, Encoder, Message};
+//! struct RdmaArgs;
+//! impl Message for RdmaArgs {
+//!     const LEVEL: i32 = 276; // SOL_RDS
+//!     const TYPE: i32 = 1; // RDS_CMSG_RDMA_ARGS
+//! }
+//! impl Encode for RdmaArgs {
+//!     fn payload_len(&self) -> usize { 56 }
+//!     fn encode(&self, _: &mut [u8]) {}
+//! }
+//! let mut buf = ControlBuf::<[u8; 128]>::new();
+//! let _ = Encoder::new(&mut buf).push(&RdmaArgs);
+//! ```
 
 #![forbid(unsafe_code)]
 
