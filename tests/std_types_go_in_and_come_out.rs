@@ -43,7 +43,8 @@ fn lends<T: AsFd + std::os::fd::AsFd>(mut thing: T) -> T {
     }
     assert_eq!(lent(&thing), number);
     assert_eq!(lent(&mut thing), number);
-    assert_eq!(lent(&&&mut thing), number);
+    let nested: &&mut T = &&mut thing;
+    assert_eq!(lent(nested), number);
     let object: &dyn AsFd = &thing;
     assert_eq!(lent(object), number);
     thing

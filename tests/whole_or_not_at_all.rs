@@ -195,7 +195,7 @@ fn what_was_missing_is_exact(capacity: usize, pushes: &[Push], fds: &[BorrowedFd
 fn every_push_in_every_capacity_is_whole_or_not_at_all() {
     lend(|fds| {
         for push in all_pushes() {
-            (0..=200).for_each(|capacity| what_was_missing_is_exact(capacity, &[push.clone()], fds));
+            (0..=200).for_each(|capacity| what_was_missing_is_exact(capacity, core::slice::from_ref(&push), fds));
         }
     });
 }

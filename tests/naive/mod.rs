@@ -31,11 +31,7 @@ pub fn align(len: u128) -> u128 {
 
 /// A `size_t` at `at`.
 fn size(bytes: &[u8], at: usize) -> usize {
-    let mut word = [0; A];
-    for i in 0..A {
-        word[i] = bytes[at + i];
-    }
-    usize::from_ne_bytes(word)
+    usize::from_ne_bytes(core::array::from_fn(|i| bytes[at + i]))
 }
 
 /// An `int` at `at`.
