@@ -19,50 +19,7 @@
 //! let mut buf = ControlBuf::<[u8; 64]>::new();
 //! let _ = Encoder::new(&mut buf).push(&Forged(3));
 //! ```
-//! Nor with the numbers of the crate's own type, nor with a type of `SOL_SOCKET` that has no meaning yet:
-//! ```compile_fail,E0080
-//! use scmsg::{ControlBuf, Encode, Encoder, Message, Rights};
-//! struct Forged;
-//! impl Message for Forged {
-//!     const LEVEL: i32 = Rights::LEVEL;
-//!     const TYPE: i32 = Rights::TYPE;
-//! }
-//! impl Encode for Forged {
-//!     fn payload_len(&self) -> usize { 4 }
-//!     fn encode(&self, _: &mut [u8]) {}
-//! }
-//! let mut buf = ControlBuf::<[u8; 64]>::new();
-//! let _ = Encoder::new(&mut buf).push(&Forged);
-//! ```
-//! ```compile_fail,E0080
-//! use scmsg::{ControlBuf, Encode, Encoder, Message, Rights};
-//! struct Future;
-//! impl Message for Future {
-//!     const LEVEL: i32 = Rights::LEVEL;
-//!     const TYPE: i32 = 1000;
-//! }
-//! impl Encode for Future {
-//!     fn payload_len(&self) -> usize { 4 }
-//!     fn encode(&self, _: &mut [u8]) {}
-//! }
-//! let mut buf = ControlBuf::<[u8; 64]>::new();
-//! let _ = Encoder::new(&mut buf).push(&Future);
-//! ```
-//! An address that the kernel would write through cannot be sent by it either:
-//! ```compile_fail,E0080
-//! use scmsg::{ControlBuf, Encode, Encoder, Message};
-//! struct RdmaArgs;
-//! impl Message for RdmaArgs {
-//!     const LEVEL: i32 = 276; // SOL_RDS
-//!     const TYPE: i32 = 1; // RDS_CMSG_RDMA_ARGS
-//! }
-//! impl Encode for RdmaArgs {
-//!     fn payload_len(&self) -> usize { 56 }
-//!     fn encode(&self, _: &mut [u8]) {}
-//! }
-//! let mut buf = ControlBuf::<[u8; 128]>::new();
-//! let _ = Encoder::new(&mut buf).push(&RdmaArgs);
-//! ```
+//! `refused`, below, lists all that do not compile.
 
 #![forbid(unsafe_code)]
 
@@ -266,5 +223,40 @@ impl<'buf, 'fd> Encoder<'buf, 'fd> {
         self.used = self.used.wrapping_add(need);
         self.descriptors = self.descriptors.wrapping_add(descriptors);
         Ok(self)
+    }
+}
+
+/// Message types that safe code cannot send: one example that must not compile for each. What it can send is in
+/// `tests/safe_code_cannot_forge.rs`.
+#[cfg(doctest)]
+mod refused {
+    macro_rules! refused {
+        ($($level:literal: $($name:ident $kind:literal),*;)*) => {$($(
+            #[doc = concat!("```compile_fail,E0080
+use scmsg::{ControlBuf, Encode, Encoder, Message, Rights};
+const SOL_SOCKET: i32 = Rights::LEVEL;
+const SOL_RDS: i32 = 276;
+struct Own;
+impl Message for Own {
+    const LEVEL: i32 = ", $level, ";
+    const TYPE: i32 = ", $kind, ";
+}
+impl Encode for Own {
+    fn payload_len(&self) -> usize { 4 }
+    fn encode(&self, _: &mut [u8]) {}
+}
+let mut buf = ControlBuf::<[u8; 64]>::new();
+let _ = Encoder::new(&mut buf).push(&Own);
+```")]
+            #[allow(non_camel_case_types, dead_code)]
+            struct $name;
+        )*)*};
+    }
+
+    refused! {
+        // A descriptor, what is only received, a dmabuf, and numbers that have no meaning yet.
+        "SOL_SOCKET": SCM_RIGHTS 1, SCM_SECURITY 3, SCM_PIDFD 4, SCM_DEVMEM_DMABUF 79, SCM_INQ 84, NEXT 85, LAST 0x7fff_ffff, NEGATIVE -1, ZERO 0;
+        // Addresses that the kernel writes through.
+        "SOL_RDS": RDMA_ARGS 1, RDMA_MAP 3, ATOMIC_FADD 6, ATOMIC_CSWP 7, MASKED_ATOMIC_FADD 8, MASKED_ATOMIC_CSWP 9;
     }
 }

@@ -134,7 +134,9 @@ proptest! {
 
     #[test]
     fn what_decodes_prints(bytes in nearly_right()) {
-        for item in Cmsgs::new(&bytes) {
+        let most = bytes.len() / H;
+        prop_assert!(Cmsgs::new(&bytes).take(most + 1).count() <= most);
+        for item in Cmsgs::new(&bytes).take(most) {
             match item {
                 Ok(message) => drop(typed(&message)),
                 Err(bad) => prop_assert!(bad.to_string().contains(&bad.claimed.to_string())),
@@ -217,7 +219,7 @@ fn nothing_is_found_behind_a_malformed_message() {
     assert_eq!(walk.next(), Some(Err(Malformed { offset: 0, claimed: H - 1, left: bytes.len() })));
     assert_eq!(walk.remainder(), bytes);
     assert_eq!(walk.clone().next(), None);
-    assert_eq!(walk.by_ref().count(), 0);
+    assert_eq!(walk.next(), None);
 }
 
 #[test]
