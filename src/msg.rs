@@ -7,8 +7,7 @@
 //! ```compile_fail,E0597
 //! use scmsg::{IoSlice, SendMsg};
 //! let message = {
-//!     let bytes = [1, 2, 3];
-//!     let data = [IoSlice::new(&bytes)];
+//!     let data = [IoSlice::new(b"bytes that stay")];
 //!     SendMsg::new(&data)
 //! };
 //! message.as_ptr();
@@ -59,6 +58,15 @@
 //! let mut data = [IoSliceMut::new(&mut buf)];
 //! let mut message = RecvMsg::new(&mut data);
 //! let peeked = buf[0];
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{IoSliceMut, RecvMsg};
+//! let mut buf = [0; 8];
+//! let mut message = {
+//!     let mut data = [IoSliceMut::new(&mut buf)];
+//!     RecvMsg::new(&mut data)
+//! };
 //! message.as_mut_ptr();
 //! ```
 //! ```compile_fail,E0502
