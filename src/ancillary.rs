@@ -13,6 +13,17 @@
 //!     drop((lent, taken));
 //! }
 //! ```
+//! Nor can two take at once, and adopting bytes as descriptors needs `unsafe`:
+//! ```compile_fail,E0499
+//! fn f(mut control: scmsg::Ancillary<'_>) {
+//!     let mut one = control.take_fds();
+//!     let mut two = control.take_fds();
+//!     drop((one.next(), two.next()));
+//! }
+//! ```
+//! ```compile_fail,E0133
+//! let _ = scmsg::Ancillary::from_kernel(&mut [0; 64], 64, scmsg::MsgFlags::empty());
+//! ```
 //! Nor can a lent one outlive its owner:
 //! ```compile_fail,E0597
 //! fn f(received: scmsg::Ancillary<'static>) {

@@ -102,7 +102,7 @@ impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Errno(error) => error.fmt(f),
-            Self::WrongCount { count, .. } => count.fmt(f),
+            Self::WrongCount { bytes, count } => write!(f, "{count}, beside {bytes} data bytes"),
             Self::DataTruncated { room } => write!(f, "datagram longer than the buffer of {room} bytes"),
             Self::End => f.write_str("nothing arrived: the peer has closed"),
         }

@@ -2,6 +2,116 @@
 //!
 //! Laws: one call is one system call (law 4); what the kernel overwrites is rewritten before every call (law 6);
 //! close-on-exec and no `SIGPIPE` are always on (law 8); descriptors without data need an explicit call (law 10).
+//!
+//! A [`SendMsg`] cannot outlive its data, its control messages or the descriptors in them, or its address:
+//! ```compile_fail,E0597
+//! use scmsg::{IoSlice, SendMsg};
+//! let message = {
+//!     let data = [IoSlice::new(b"bytes that stay")];
+//!     SendMsg::new(&data)
+//! };
+//! message.as_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{IoSlice, SendMsg};
+//! let mut data = [IoSlice::new(b"")];
+//! {
+//!     let bytes = [1, 2, 3];
+//!     data = [IoSlice::new(&bytes)];
+//! }
+//! SendMsg::new(&data).as_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{ControlBuf, Encoder, SendMsg};
+//! let mut message = SendMsg::new(&[]);
+//! {
+//!     let mut buf = ControlBuf::<[u8; 64]>::new();
+//!     let encoder = Encoder::new(&mut buf);
+//!     message = message.control_on_packets(&encoder);
+//! }
+//! message.as_ptr();
+//! ```
+//! ```compile_fail,E0505
+//! use scmsg::{AsFd, ControlBuf, Encoder, IoSlice, SendMsg, SocketFlags, SocketType, close, socketpair};
+//! let (fd, _other) = socketpair(SocketType::STREAM, SocketFlags::empty()).unwrap();
+//! let mut buf = ControlBuf::<[u8; 64]>::new();
+//! let mut encoder = Encoder::new(&mut buf);
+//! encoder.push_rights(&[fd.as_fd()]).unwrap();
+//! let data = [IoSlice::new(b"x")];
+//! let message = SendMsg::new(&data).control(&encoder).unwrap();
+//! close(fd).unwrap();
+//! message.as_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{SendMsg, SocketAddr};
+//! let mut message = SendMsg::new(&[]);
+//! {
+//!     let addr = SocketAddr::unix(b"/run/broker").unwrap();
+//!     message = message.to(&addr);
+//! }
+//! message.as_ptr();
+//! ```
+//! A [`RecvMsg`] keeps its buffers to itself, and is not used again while what it [`Received`] is there:
+//! ```compile_fail,E0503
+//! use scmsg::{IoSliceMut, RecvMsg};
+//! let mut buf = [0; 8];
+//! let mut data = [IoSliceMut::new(&mut buf)];
+//! let mut message = RecvMsg::new(&mut data);
+//! let peeked = buf[0];
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{IoSliceMut, RecvMsg};
+//! let mut buf = [0; 8];
+//! let mut message = {
+//!     let mut data = [IoSliceMut::new(&mut buf)];
+//!     RecvMsg::new(&mut data)
+//! };
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0502
+//! use scmsg::{ControlBuf, RecvMsg};
+//! let mut buf = ControlBuf::<[u8; 64]>::new();
+//! let control: &mut ControlBuf = &mut buf;
+//! let mut message = RecvMsg::new(&mut []).control(control);
+//! let peeked = control.as_bytes();
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{RecvMsg, SocketAddr};
+//! let mut message = RecvMsg::new(&mut []);
+//! {
+//!     let mut addr = SocketAddr::unnamed();
+//!     message = message.from(&mut addr);
+//! }
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{BorrowedFd, IoSliceMut, RecvFlags, RecvMsg, recvmsg};
+//! fn f(socket: BorrowedFd<'_>, data: &mut [IoSliceMut<'_>]) {
+//!     let received = {
+//!         let mut message = RecvMsg::new(data);
+//!         recvmsg(socket, &mut message, RecvFlags::empty())
+//!     };
+//!     drop(received);
+//! }
+//! ```
+//! ```compile_fail,E0499
+//! use scmsg::{BorrowedFd, RecvFlags, RecvMsg, recvmsg};
+//! fn f(socket: BorrowedFd<'_>, message: &mut RecvMsg<'_>) {
+//!     let first = recvmsg(socket, message, RecvFlags::empty());
+//!     let second = recvmsg(socket, message, RecvFlags::empty());
+//!     drop((first, second));
+//! }
+//! ```
+//! ```compile_fail,E0499
+//! use scmsg::{BorrowedFd, RecvFlags, RecvMsg, recvmsg};
+//! fn f(socket: BorrowedFd<'_>, message: &mut RecvMsg<'_>) {
+//!     let mut pieces = recvmsg(socket, message, RecvFlags::empty()).unwrap().data();
+//!     recvmsg(socket, message, RecvFlags::empty()).unwrap();
+//!     pieces.next();
+//! }
+//! ```
 
 use core::ffi::c_void;
 use core::fmt;
