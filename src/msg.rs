@@ -361,6 +361,9 @@ pub struct Received<'b> {
     header: &'b msghdr,
 }
 
+// SAFETY: it is a unique borrow of a `RecvMsg`, which may be sent.
+unsafe impl Send for Received<'_> {}
+
 impl<'b> Received<'b> {
     /// The data, piece by piece, never past what was written.
     #[inline]

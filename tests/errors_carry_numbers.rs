@@ -122,6 +122,7 @@ fn what_the_crate_makes_can_go_to_another_thread() {
         sync::<SendMsg<'_>>();
         send::<RecvMsg<'_>>();
         send::<Ancillary<'_>>();
+        send::<scmsg::Received<'_>>();
         sync::<Ancillary<'_>>();
         send::<OwnedFd>();
         sync::<OwnedFd>();

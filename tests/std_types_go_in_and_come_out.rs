@@ -395,3 +395,40 @@ fn a_question_mark_makes_an_io_error() {
     }
     assert_eq!(gone().unwrap_err().downcast_ref::<SendError>(), Some(&Errno::EPIPE.into()));
 }
+
+/// The short way in a function that returns what std's functions return.
+fn short_way(socket: &UnixStream, buf: &mut [u8]) -> io::Result<usize> {
+    send_with_fds(socket, b"x", &[socket.as_fd()])?;
+    let (bytes, [_fd]) = recv_with_fds::<1>(socket, buf)?;
+    Ok(bytes)
+}
+
+#[test]
+fn every_error_becomes_an_io_error() {
+    let (a, b) = UnixStream::pair().unwrap();
+    send_with_fds(&b, b"y", &[b.as_fd()]).unwrap();
+    assert_eq!(short_way(&a, &mut [0]).unwrap(), 1);
+    send_with_fds(&b, b"y", &[]).unwrap();
+    let error = short_way(&a, &mut [0]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    let inside = error.get_ref().and_then(|e| e.downcast_ref::<scmsg::RecvError>());
+    assert!(matches!(inside, Some(scmsg::RecvError::WrongCount { bytes: 1, count }) if count.found == 0), "{inside:?}");
+    drop(b);
+    assert_eq!(short_way(&a, &mut [0]).unwrap_err().raw_os_error(), Some(libc::EPIPE));
+    let (end, other) = UnixStream::pair().unwrap();
+    drop(other);
+    assert_eq!(io::Error::from(recv_with_fds::<1>(&end, &mut [0]).unwrap_err()).kind(), ErrorKind::UnexpectedEof);
+
+    let too_many = send_with_fds(&a, b"x", &[a.as_fd(); 254]).unwrap_err();
+    let no_data = send_with_fds(&a, b"", &[a.as_fd()]).unwrap_err();
+    let bad_name = scmsg::SocketAddr::unix(b"").unwrap_err();
+    for error in [io::Error::from(too_many), no_data.into(), bad_name.into()] {
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+    let short = scmsg::Short { need: 4, have: 1 };
+    let malformed = scmsg::Malformed { offset: 0, claimed: 7, left: 20 };
+    for error in [io::Error::from(short), malformed.into()] {
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert!(error.get_ref().is_some());
+    }
+}
