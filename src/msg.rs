@@ -2,6 +2,116 @@
 //!
 //! Laws: one call is one system call (law 4); what the kernel overwrites is rewritten before every call (law 6);
 //! close-on-exec and no `SIGPIPE` are always on (law 8); descriptors without data need an explicit call (law 10).
+//!
+//! A [`SendMsg`] cannot outlive its data, its control messages or the descriptors in them, or its address:
+//! ```compile_fail,E0597
+//! use scmsg::{IoSlice, SendMsg};
+//! let message = {
+//!     let data = [IoSlice::new(b"bytes that stay")];
+//!     SendMsg::new(&data)
+//! };
+//! message.as_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{IoSlice, SendMsg};
+//! let mut data = [IoSlice::new(b"")];
+//! {
+//!     let bytes = [1, 2, 3];
+//!     data = [IoSlice::new(&bytes)];
+//! }
+//! SendMsg::new(&data).as_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{ControlBuf, Encoder, SendMsg};
+//! let mut message = SendMsg::new(&[]);
+//! {
+//!     let mut buf = ControlBuf::<[u8; 64]>::new();
+//!     let encoder = Encoder::new(&mut buf);
+//!     message = message.control_on_packets(&encoder);
+//! }
+//! message.as_ptr();
+//! ```
+//! ```compile_fail,E0505
+//! use scmsg::{AsFd, ControlBuf, Encoder, IoSlice, SendMsg, SocketFlags, SocketType, close, socketpair};
+//! let (fd, _other) = socketpair(SocketType::STREAM, SocketFlags::empty()).unwrap();
+//! let mut buf = ControlBuf::<[u8; 64]>::new();
+//! let mut encoder = Encoder::new(&mut buf);
+//! encoder.push_rights(&[fd.as_fd()]).unwrap();
+//! let data = [IoSlice::new(b"x")];
+//! let message = SendMsg::new(&data).control(&encoder).unwrap();
+//! close(fd).unwrap();
+//! message.as_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{SendMsg, SocketAddr};
+//! let mut message = SendMsg::new(&[]);
+//! {
+//!     let addr = SocketAddr::unix(b"/run/broker").unwrap();
+//!     message = message.to(&addr);
+//! }
+//! message.as_ptr();
+//! ```
+//! A [`RecvMsg`] keeps its buffers to itself, and is not used again while what it [`Received`] is there:
+//! ```compile_fail,E0503
+//! use scmsg::{IoSliceMut, RecvMsg};
+//! let mut buf = [0; 8];
+//! let mut data = [IoSliceMut::new(&mut buf)];
+//! let mut message = RecvMsg::new(&mut data);
+//! let peeked = buf[0];
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{IoSliceMut, RecvMsg};
+//! let mut buf = [0; 8];
+//! let mut message = {
+//!     let mut data = [IoSliceMut::new(&mut buf)];
+//!     RecvMsg::new(&mut data)
+//! };
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0502
+//! use scmsg::{ControlBuf, RecvMsg};
+//! let mut buf = ControlBuf::<[u8; 64]>::new();
+//! let control: &mut ControlBuf = &mut buf;
+//! let mut message = RecvMsg::new(&mut []).control(control);
+//! let peeked = control.as_bytes();
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{RecvMsg, SocketAddr};
+//! let mut message = RecvMsg::new(&mut []);
+//! {
+//!     let mut addr = SocketAddr::unnamed();
+//!     message = message.from(&mut addr);
+//! }
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{BorrowedFd, IoSliceMut, RecvFlags, RecvMsg, recvmsg};
+//! fn f(socket: BorrowedFd<'_>, data: &mut [IoSliceMut<'_>]) {
+//!     let received = {
+//!         let mut message = RecvMsg::new(data);
+//!         recvmsg(socket, &mut message, RecvFlags::empty())
+//!     };
+//!     drop(received);
+//! }
+//! ```
+//! ```compile_fail,E0499
+//! use scmsg::{BorrowedFd, RecvFlags, RecvMsg, recvmsg};
+//! fn f(socket: BorrowedFd<'_>, message: &mut RecvMsg<'_>) {
+//!     let first = recvmsg(socket, message, RecvFlags::empty());
+//!     let second = recvmsg(socket, message, RecvFlags::empty());
+//!     drop((first, second));
+//! }
+//! ```
+//! ```compile_fail,E0499
+//! use scmsg::{BorrowedFd, RecvFlags, RecvMsg, recvmsg};
+//! fn f(socket: BorrowedFd<'_>, message: &mut RecvMsg<'_>) {
+//!     let mut pieces = recvmsg(socket, message, RecvFlags::empty()).unwrap().data();
+//!     recvmsg(socket, message, RecvFlags::empty()).unwrap();
+//!     pieces.next();
+//! }
+//! ```
 
 use core::ffi::c_void;
 use core::fmt;
@@ -17,7 +127,7 @@ use crate::encode::ControlBuf;
 use crate::errno::Errno;
 use crate::flags::{MsgFlags, RecvFlags, SendFlags};
 use crate::io_slice::{IoSlice, IoSliceMut, iovec};
-use crate::message::Credentials;
+use crate::message::{Credentials, UnreadBytes};
 use crate::numbers::{int, word};
 use crate::raw::{self, msghdr};
 
@@ -141,6 +251,10 @@ fn pieces(header: &msghdr) -> &[iovec] {
     unsafe { slice::from_raw_parts(header.msg_iov, header.msg_iovlen) }
 }
 
+/// The most room for control messages that is asked for, in bytes. The kernel counts the slots it has room for in an `int`
+/// (`scm_max_fds`, Linux 6.18), and finds none in 2^33 + 16 bytes.
+const MOST_CONTROL: usize = 1 << 30;
+
 /// Room for a message to receive; good for any number of receives, one after the other: [`Received`] borrows it, so it is
 /// dropped (or goes out of scope) before the next.
 ///
@@ -171,7 +285,7 @@ impl<'a> RecvMsg<'a> {
     #[must_use]
     pub const fn control(mut self, buf: &'a mut ControlBuf) -> Self {
         let bytes = buf.for_kernel();
-        self.capacity = bytes.len();
+        self.capacity = if bytes.len() < MOST_CONTROL { bytes.len() } else { MOST_CONTROL };
         self.header.msg_control = bytes.as_mut_ptr().cast();
         self
     }
@@ -271,6 +385,9 @@ pub struct Received<'b> {
     header: &'b msghdr,
 }
 
+// SAFETY: it is a unique borrow of a `RecvMsg`, which may be sent.
+unsafe impl Send for Received<'_> {}
+
 impl<'b> Received<'b> {
     /// The data, piece by piece, never past what was written.
     #[inline]
@@ -299,13 +416,19 @@ impl<'b> Received<'b> {
     }
 
     /// Whether nothing arrived although there was room for data: no byte, and no control message but the kernel's filler
-    /// credentials. On a stream or a seqpacket connection the peer is gone; on packets it can also have been an empty
-    /// message that carried nothing.
+    /// (credentials with pid 0, zero unread bytes). On a stream or a seqpacket connection the peer is gone; on packets it
+    /// can also have been an empty message that carried nothing.
+    ///
+    /// `false` if anything was truncated, because what is missing can have been descriptors. So a stream with `SO_PASSCRED`
+    /// needs room for credentials: without it, even the end is truncated, and only [`bytes`](Self::bytes) says it.
     #[inline]
     #[must_use]
     pub fn is_end(&self) -> bool {
         let room = pieces(self.header).iter().any(|piece| piece.iov_len != 0);
-        let filler = |m: crate::decode::Cmsg<'_>| matches!(m.get::<Credentials>(), Ok(Some(c)) if c.pid.is_none());
+        let filler = |m: crate::decode::Cmsg<'_>| {
+            matches!(m.get::<Credentials>(), Ok(Some(c)) if c.pid.is_none())
+                || matches!(m.get::<UnreadBytes>(), Ok(Some(UnreadBytes(0))))
+        };
         let lost = self.flags.intersects(MsgFlags::CTRUNC | MsgFlags::TRUNC | MsgFlags::ERRQUEUE);
         self.bytes == 0 && room && !lost && self.control.messages().all(|m| m.is_ok_and(filler))
     }

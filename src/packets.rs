@@ -94,7 +94,7 @@ impl<S: AsFd> Packets<S> {
     pub fn recv_fds<const K: usize>(&self) -> Result<[OwnedFd; K], RecvError> {
         // One byte of room tells a message with data from one without, and nothing from an end.
         let (bytes, fds) = recv_with_fds(&self.0, &mut [0])?;
-        if bytes == 0 { Ok(fds) } else { Err(RecvError::DataTruncated { bytes, room: 0 }) }
+        if bytes == 0 { Ok(fds) } else { Err(RecvError::DataTruncated { room: 0 }) }
     }
 }
 

@@ -115,8 +115,8 @@ options! { SOL_SOCKET:
     PassSec SO_PASSSEC bool: SetOption GetOption;
     /// Accept descriptors; 4 bytes, Linux 6.16, on by default. Off, a send of descriptors to this socket is `EPERM`.
     PassRights SO_PASSRIGHTS bool: SetOption GetOption;
-    /// Deliver [`UnreadBytes`](crate::UnreadBytes); 4 bytes, unix streams, Linux 6.17.
-    Inq SO_INQ bool: SetOption GetOption;
+    /// Deliver [`UnreadBytes`](crate::UnreadBytes); 4 bytes, unix streams, Linux 6.17. It cannot be read back.
+    Inq SO_INQ bool: SetOption;
     /// Deliver [`TimestampOld`](crate::TimestampOld); 4 bytes. Setting one of these four turns the others off.
     ReceiveTimestampOld SO_TIMESTAMP_OLD bool: SetOption GetOption;
     /// Deliver [`TimestampNew`](crate::TimestampNew); 4 bytes, Linux 5.1.
