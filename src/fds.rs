@@ -18,8 +18,9 @@ use crate::layout::CMSG_SPACE;
 use crate::message::{
     Credentials, PidFd, Rights, TimestampNew, TimestampNsNew, TimestampingNew, UnreadBytes, space_of,
 };
-use crate::msg::{NoData, RecvMsg, SendMsg, recvmsg, sendmsg};
 use crate::numbers::SCM_MAX_FD;
+use crate::recv::{RecvMsg, recvmsg};
+use crate::send::{NoData, SendMsg, sendmsg};
 
 /// Control bytes for the most descriptors one message can have.
 pub(crate) const RIGHTS: usize = Rights::space(SCM_MAX_FD);

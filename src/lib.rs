@@ -89,8 +89,9 @@ mod ancillary;
 mod batch;
 pub mod bulk;
 mod fds;
-mod msg;
 mod packets;
+mod recv;
+mod send;
 mod socket;
 pub mod sockopt;
 #[cfg(feature = "std")]
@@ -113,8 +114,9 @@ pub use message::{
     Credentials, Ipv4PacketInfo, Ipv6PacketInfo, PidFd, Rights, SecurityLabel, TimestampNew, TimestampNsNew,
     TimestampNsOld, TimestampOld, TimestampingNew, TimestampingOld, UnreadBytes, space_of,
 };
-pub use msg::{Data, NoData, Received, RecvMsg, SendMsg, recvmsg, sendmsg};
 pub use packets::{NotPackets, Packets};
+pub use recv::{Data, Received, RecvMsg, recvmsg};
+pub use send::{NoData, SendMsg, sendmsg};
 pub use set::{FdSet, Storage};
 pub use socket::{
     PollFd, PollFlags, Shutdown, SocketFlags, SocketType, accept, accept_from, bind, connect, getpeername, getsockname,

@@ -11,7 +11,7 @@ use crate::errno::Errno;
 use crate::fd::OwnedFd;
 use crate::fds::{RIGHTS, RecvError, SendError, recv_with_fds};
 use crate::flags::SendFlags;
-use crate::msg::{SendMsg, sendmsg};
+use crate::send::{SendMsg, sendmsg};
 use crate::socket::SocketType;
 use crate::sockopt::{Type, getsockopt};
 

@@ -19,7 +19,7 @@ use crate::errno::Errno;
 use crate::fd::OwnedFd;
 use crate::fds::{RecvError, SendError};
 use crate::io_slice::{IoSlice, IoSliceMut};
-use crate::msg::NoData;
+use crate::send::NoData;
 use crate::set::Storage;
 use crate::set::sealed::Slots;
 use crate::traits::Short;
