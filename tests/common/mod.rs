@@ -216,7 +216,7 @@ pub fn mark(text: &str) {
 pub fn traced(test: &str, part: &str, options: &[&str]) -> Option<Vec<String>> {
     let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).output();
     if !works.as_ref().is_ok_and(|output| output.status.success()) {
-        println!("SKIPPED: no working strace here: {works:?}");
+        println!("SKIPPED: missing tool: a working strace: {works:?}");
         return None;
     }
     let dir = env::temp_dir().join(format!("scmsg-{}-{test}-{part}", std::process::id()));
