@@ -122,7 +122,7 @@ impl<'a> RecvMsg<'a> {
         self
     }
 
-    /// Uses at most `bytes` of the control buffer. `CMSG_LEN(4 * n)` admits `n` descriptors and not one more.
+    /// Uses at most `bytes` of the control buffer that [`control`](Self::control) has given. `CMSG_LEN(4 * n)` admits `n` descriptors and not one more.
     #[inline]
     #[must_use]
     pub const fn limit(mut self, bytes: usize) -> Self {
