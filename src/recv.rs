@@ -148,7 +148,8 @@ impl<'a> RecvMsg<'a> {
     }
 
     /// The header made ready for one receive, for io_uring and raw calls: valid while `self` and what it borrows are.
-    /// [`received`](Self::received) takes what arrived. Ask for `MSG_CMSG_CLOEXEC` in the request, and never for bit 31.
+    /// [`received`](Self::received) takes what arrived. An io_uring request carries flags of its own:
+    /// [`RecvFlags::to_kernel`].
     #[inline]
     pub const fn as_mut_ptr(&mut self) -> *mut msghdr {
         prepare(&mut self.header, self.capacity);
