@@ -268,6 +268,9 @@ pub struct Batch<'b> {
     capacities: core::slice::Iter<'b, usize>,
 }
 
+// SAFETY: it is a unique borrow of a `RecvBatch`, which may be sent.
+unsafe impl Send for Batch<'_> {}
+
 impl<'b> Iterator for Batch<'b> {
     type Item = Received<'b>;
 

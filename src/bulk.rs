@@ -10,7 +10,7 @@
 
 use core::fmt;
 
-use crate::ancillary::Cause;
+use crate::ancillary::{Ancillary, Cause};
 use crate::borrowed::{AsFd, BorrowedFd};
 use crate::encode::{ControlBuf, Encoder};
 use crate::errno::Errno;
@@ -164,11 +164,11 @@ fn one<S: AsFd, T: Storage>(
     }
     let said = arrived.data().next().and_then(<[u8]>::first).map_or(0, |said| usize::from(*said));
     if said == 0 || arrived.flags.contains(MsgFlags::TRUNC) {
-        let (bytes, descriptors) = (arrived.bytes, arrived.control.fds().count());
+        let (bytes, descriptors) = (arrived.bytes, left(&arrived.control));
         return Err((0, Stop::Protocol { bytes, descriptors }));
     }
     let came = arrived.control.take_into(set);
-    let closed = arrived.control.fds().filter(Result::is_ok).count();
+    let closed = left(&arrived.control);
     if closed != 0 {
         return Err((came, Stop::NoRoom { closed }));
     }
@@ -176,4 +176,10 @@ fn one<S: AsFd, T: Storage>(
         return Err((came, Stop::Lost { said, came, truncated: arrived.control.truncation() }));
     }
     Ok(came)
+}
+
+/// How many descriptors nobody has taken. Not `count`, which can overflow where that is a panic.
+#[inline]
+fn left(control: &Ancillary<'_>) -> usize {
+    control.fds().filter(Result::is_ok).fold(0_usize, |left, _| left.saturating_add(1))
 }

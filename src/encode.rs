@@ -284,6 +284,15 @@ impl<'buf, 'fd> Encoder<'buf, 'fd> {
 /// use scmsg::{CMSG_LEN, FixedControl, Rights};
 /// let _forged = FixedControl::<{ CMSG_LEN(4) }>::new::<Rights<'_>, 4>([0; 4]);
 /// ```
+/// Nor is there another size than that of the payload: neither its space nor the payload alone.
+/// ```compile_fail,E0080
+/// use scmsg::{CMSG_SPACE, Credentials, FixedControl};
+/// let _padded = FixedControl::<{ CMSG_SPACE(1) }>::new::<Credentials, 1>([0; 1]);
+/// ```
+/// ```compile_fail,E0080
+/// use scmsg::{Credentials, FixedControl};
+/// let _cut = FixedControl::<12>::new::<Credentials, 12>([0; 12]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(8))]
 pub struct FixedControl<const N: usize> {

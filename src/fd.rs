@@ -4,6 +4,7 @@
 //! `close_range`, a single one in one `close`. A range is never wider than what is owned.
 
 use core::fmt;
+use core::slice;
 
 use crate::borrowed::{AsFd, BorrowedFd, RawFd};
 use crate::errno::Errno;
@@ -164,9 +165,14 @@ fn goes_on(first: RawFd, numbers: &[u8], count: usize) -> bool {
     if last.is_none() || numbers.last_chunk().map(|bytes| RawFd::from_ne_bytes(*bytes)) != last {
         return false;
     }
-    let after = numbers.get(NUMBER..).unwrap_or_default();
-    let pairs = numbers.chunks_exact(NUMBER).zip(after.chunks_exact(NUMBER));
-    pairs.fold(1, |union, (from, to)| union | number(to).unwrap_or(0).wrapping_sub(number(from).unwrap_or(0))) == 1
+    // SAFETY: any four bytes are an array of them, at any alignment, and so many of these are borrowed here.
+    let numbers: &[[u8; NUMBER]] = unsafe { slice::from_raw_parts(numbers.as_ptr().cast(), numbers.len() / NUMBER) };
+    // Not `chunks_exact`: zipping two of these divides, and a build for size keeps the panic of that division.
+    let pairs = numbers.iter().zip(numbers.get(1..).unwrap_or_default());
+    let step = |(from, to): (&[u8; NUMBER], &[u8; NUMBER])| {
+        RawFd::from_ne_bytes(*to).wrapping_sub(RawFd::from_ne_bytes(*from))
+    };
+    pairs.fold(1, |union, pair| union | step(pair)) == 1
 }
 
 /// Collects runs of owned numbers in order, joins those that touch, and closes each as soon as the next does not.

@@ -93,8 +93,13 @@ impl<S: AsFd> Packets<S> {
     #[inline]
     pub fn recv_fds<const K: usize>(&self) -> Result<[OwnedFd; K], RecvError> {
         // One byte of room tells a message with data from one without, and nothing from an end.
-        let (bytes, fds) = recv_with_fds(&self.0, &mut [0])?;
-        if bytes == 0 { Ok(fds) } else { Err(RecvError::DataTruncated { room: 0 }) }
+        match recv_with_fds(&self.0, &mut [0]) {
+            Ok((0, fds)) => Ok(fds),
+            Ok(_) | Err(RecvError::DataTruncated { .. } | RecvError::WrongCount { bytes: 1.., .. }) => {
+                Err(RecvError::DataTruncated { room: 0 })
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -90,6 +90,7 @@ fn flags_of_a_receive_are_libcs() {
             ("WAITALL", libc::MSG_WAITALL.into()),
             ("OOB", libc::MSG_OOB.into()),
             ("ERRQUEUE", libc::MSG_ERRQUEUE.into()),
+            ("WAITFORONE", libc::MSG_WAITFORONE.into()),
         ],
     );
 }
