@@ -1,0 +1,3 @@
+pub fn draw() -> Result<(), Box<dyn std::error::Error>> {
+    Ok(())
+}
