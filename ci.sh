@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every check of this repository: ./ci.sh. Prints one line per check and a summary that counts passes, failures, skips.
-# A check that cannot run here says why and counts as skipped; with CI=true a skip is a failure, because .ci/run has
-# installed all that the checks need.
+# What cannot be checked here says why in a line "SKIPPED: …" and is counted. With CI=true a skip for want of a tool is a
+# failure, because .ci/run has installed them all; what the kernel or the machine lacks stays a skip.
 set -uo pipefail
 cd "$(dirname "$0")"
 log=$(mktemp -d)
@@ -9,23 +9,25 @@ trap 'rm -rf "$log"' EXIT
 passed=0 failed=0 skipped=0
 
 check() { # name, command...
-    local name=$1 start=$SECONDS
+    local name=$1 start=$SECONDS status=0 skips
     shift
-    if "$@" >"$log/out" 2>&1; then
-        if grep -q '^SKIPPED' "$log/out"; then
-            skipped=$((skipped + 1))
-            echo "skip  $name: $(grep -m3 '^SKIPPED' "$log/out" | tr '\n' ' ')"
-        else
-            passed=$((passed + 1))
-            echo "ok    $name ($((SECONDS - start)) s)"
-        fi
-        grep -E '^(test result|instructions|compile-time|[a-z_]+ +[0-9.]+ +\(bound)' "$log/out" |
-            awk '/test result/ {n += $4} !/test result/ {print "      " $0} END {if (n) print "      " n " tests"}'
+    "$@" >"$log/out" 2>&1 || status=1
+    grep 'SKIPPED: ' "$log/out" | sed 's/.*SKIPPED: //' | sort -u >"$log/skips" || true
+    skips=$(wc -l <"$log/skips")
+    skipped=$((skipped + skips))
+    # What .ci/run installs must be there when it has run.
+    if [ "${CI:-}" = true ] && grep -q 'missing tool' "$log/skips"; then status=1; fi
+    if [ "$status" -eq 0 ]; then
+        passed=$((passed + 1))
+        echo "ok    $name ($((SECONDS - start)) s)"
     else
         failed=$((failed + 1))
         echo "FAIL  $name ($((SECONDS - start)) s)"
         tail -n 60 "$log/out" | sed 's/^/      /'
     fi
+    sed 's/^/      skipped: /' "$log/skips"
+    grep -E '^(test result|compile-time|[a-z_]+ +[0-9.]+ +\(bound)' "$log/out" |
+        awk '/test result/ {n += $4} !/test result/ {print "      " $0} END {if (n) print "      " n " tests"}'
 }
 
 docs() { RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --all-features; }
@@ -36,7 +38,7 @@ dependencies() { # at most four, and none of libc's
     [ "$n" -le 4 ] && ! cargo tree -e normal,build --all-features | grep -qw -e libc -e proc-macro2
 }
 msrv() {
-    rustup run 1.85.0 rustc --version >/dev/null 2>&1 || { echo "SKIPPED: Rust 1.85.0 is not installed"; return 0; }
+    rustup run 1.85.0 rustc --version >/dev/null 2>&1 || { echo "SKIPPED: missing tool: Rust 1.85.0"; return 0; }
     cargo +1.85.0 check --all-features --all-targets --target-dir target/msrv
 }
 tests() { cargo test --no-fail-fast "$@" -- --nocapture; }
@@ -58,5 +60,4 @@ done < <(tools/architectures/run list)
 
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ] || exit 1
-[ "${CI:-}" != true ] || [ "$skipped" -eq 0 ] || { echo "skips are failures where everything was installed"; exit 1; }
+[ "$failed" -eq 0 ]

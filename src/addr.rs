@@ -91,15 +91,22 @@ pub enum Address<'a> {
     Other(Family, &'a [u8]),
 }
 
-/// A name that cannot be a unix socket's.
+/// A name that cannot be a socket's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BadName {
-    /// `len` bytes do not fit: a path has at most 108, an abstract name 107, raw bytes 2 to 128.
+    /// `len` bytes do not fit: a path has at most 108, an abstract name 107, raw bytes 128.
     TooLong {
         /// Bytes given.
         len: usize,
         /// Bytes that fit.
         max: usize,
+    },
+    /// `len` raw bytes do not even hold a family, which has 2.
+    TooShort {
+        /// Bytes given.
+        len: usize,
+        /// Bytes needed.
+        min: usize,
     },
     /// A path holds a NUL, which would end it there.
     Nul {
@@ -114,6 +121,7 @@ impl fmt::Display for BadName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { len, max } => write!(f, "socket name of {len} bytes, at most {max} fit"),
+            Self::TooShort { len, min } => write!(f, "socket address of {len} bytes, at least {min} are needed"),
             Self::Nul { at } => write!(f, "NUL in a socket path at byte {at}"),
             Self::Empty => f.write_str("empty socket name"),
         }
@@ -165,11 +173,12 @@ impl SocketAddr {
     /// Any address: the bytes of a `sockaddr`, family first, 2 to 128 of them.
     ///
     /// # Errors
-    /// [`BadName::TooLong`], also for fewer than 2 bytes.
+    /// [`BadName::TooLong`] and [`BadName::TooShort`].
     pub fn raw(sockaddr: &[u8]) -> Result<Self, BadName> {
-        let bad = BadName::TooLong { len: sockaddr.len(), max: STORAGE };
-        let (family, rest) = sockaddr.split_first_chunk().ok_or(bad)?;
-        Self::build(Family(u16::from_ne_bytes(*family)), &[], rest, STORAGE - 2).map_err(|_| bad)
+        let len = sockaddr.len();
+        let (family, rest) = sockaddr.split_first_chunk().ok_or(BadName::TooShort { len, min: 2 })?;
+        let family = Family(u16::from_ne_bytes(*family));
+        Self::build(family, &[], rest, STORAGE - 2).map_err(|_| BadName::TooLong { len, max: STORAGE })
     }
 
     /// Family, then `first`, then `second`, of which at most `max` bytes fit.

@@ -13,6 +13,17 @@
 //!     drop((lent, taken));
 //! }
 //! ```
+//! Nor can two take at once, and adopting bytes as descriptors needs `unsafe`:
+//! ```compile_fail,E0499
+//! fn f(mut control: scmsg::Ancillary<'_>) {
+//!     let mut one = control.take_fds();
+//!     let mut two = control.take_fds();
+//!     drop((one.next(), two.next()));
+//! }
+//! ```
+//! ```compile_fail,E0133
+//! let _ = scmsg::Ancillary::from_kernel(&mut [0; 64], 64, scmsg::MsgFlags::empty());
+//! ```
 //! Nor can a lent one outlive its owner:
 //! ```compile_fail,E0597
 //! fn f(received: scmsg::Ancillary<'static>) {
@@ -135,7 +146,7 @@ impl<'b> Ancillary<'b> {
     #[inline]
     #[must_use]
     pub fn pidfd(&self) -> Option<Result<BorrowedFd<'_>, Errno>> {
-        let number = self.get::<PidFd>().ok()??.number()?;
+        let number = self.messages().find_map(|m| m.ok()?.get::<PidFd>().ok()??.number())?;
         // SAFETY: a slot that is not negative holds a descriptor owned by `self`, which is borrowed as long as this.
         Some(number.map(|fd| unsafe { BorrowedFd::borrow_raw(fd) }))
     }

@@ -14,8 +14,9 @@ use core::time::Duration;
 use crate::borrowed::AsFd;
 use crate::errno::Errno;
 use crate::flags::{RecvFlags, SendFlags};
-use crate::msg::{Received, RecvMsg, SendMsg, prepare, received};
 use crate::raw::{self, mmsghdr, timespec64};
+use crate::recv::{Received, RecvMsg, prepare, received};
+use crate::send::SendMsg;
 
 /// Messages that one call moves at most. The kernel clips a send to this; it would not clip a receive.
 const MOST: usize = 1024;

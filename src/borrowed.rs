@@ -2,6 +2,25 @@
 //!
 //! Laws: a [`BorrowedFd`] is alive as long as what it was borrowed from; it promises no niche, so no slot value is
 //! ever undefined behaviour to look at.
+//!
+//! ```compile_fail,E0597
+//! use scmsg::{AsFd, SocketFlags, SocketType, socketpair};
+//! let lent = {
+//!     let (fd, _other) = socketpair(SocketType::STREAM, SocketFlags::empty()).unwrap();
+//!     fd.as_fd()
+//! };
+//! lent.as_raw_fd();
+//! ```
+//! ```compile_fail,E0505
+//! use scmsg::{AsFd, SocketFlags, SocketType, close, socketpair};
+//! let (fd, _other) = socketpair(SocketType::STREAM, SocketFlags::empty()).unwrap();
+//! let lent = fd.as_fd();
+//! close(fd).unwrap();
+//! lent.as_raw_fd();
+//! ```
+//! ```compile_fail,E0133
+//! let stdout = scmsg::BorrowedFd::borrow_raw(1);
+//! ```
 
 use core::fmt;
 use core::marker::PhantomData;

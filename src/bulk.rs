@@ -17,8 +17,9 @@ use crate::errno::Errno;
 use crate::fds::{BESIDE, RIGHTS};
 use crate::flags::{MsgFlags, RecvFlags, SendFlags};
 use crate::io_slice::{IoSlice, IoSliceMut};
-use crate::msg::{RecvMsg, SendMsg, recvmsg, sendmsg};
 use crate::numbers::SCM_MAX_FD;
+use crate::recv::{RecvMsg, recvmsg};
+use crate::send::{SendMsg, sendmsg};
 use crate::set::{FdSet, Storage};
 
 /// A bulk send stopped: the first `sent` descriptors have gone, and `&fds[sent..]` goes on from here.

@@ -12,6 +12,41 @@
 //! drop(fd); // still in `control`
 //! let _ = control;
 //! ```
+//! ```compile_fail,E0597
+//! use scmsg::{AsFd, ControlBuf, Encoder, SocketType, SocketFlags, socketpair};
+//! let mut buf = ControlBuf::<[u8; 64]>::new();
+//! let mut encoder = Encoder::new(&mut buf);
+//! {
+//!     let (fd, _other) = socketpair(SocketType::STREAM, SocketFlags::empty()).unwrap();
+//!     encoder.push_rights(&[fd.as_fd()]).unwrap();
+//! }
+//! let _ = encoder.as_bytes(); // names a closed descriptor
+//! ```
+//! Its bytes do not change while it is there, and any bytes at all need `unsafe`:
+//! ```compile_fail,E0502
+//! use scmsg::{Control, ControlBuf, Encoder};
+//! let mut buf = ControlBuf::<[u8; 64]>::new();
+//! let mut encoder = Encoder::new(&mut buf);
+//! let control = Control::from(&encoder);
+//! encoder.push_rights(&[]).unwrap();
+//! let _ = control;
+//! ```
+//! ```compile_fail,E0502
+//! use scmsg::{Control, ControlBuf, Encoder};
+//! let mut buf = ControlBuf::<[u8; 64]>::new();
+//! let unsized_buf: &mut ControlBuf = &mut buf;
+//! let encoder = Encoder::new(unsized_buf);
+//! let bytes = unsized_buf.as_bytes();
+//! let _ = Control::from(&encoder);
+//! ```
+//! ```compile_fail,E0133
+//! let _ = scmsg::Control::from_raw(b"any bytes", 0);
+//! ```
+//! ```compile_fail,E0133
+//! use scmsg::{ControlBuf, Encoder};
+//! let mut buf = ControlBuf::<[u8; 64]>::new();
+//! let _ = Encoder::new(&mut buf).push_raw(1, 1, &[0; 4]);
+//! ```
 
 use crate::encode::{Encoder, FixedControl, NoSpace};
 use crate::numbers::{SCM_RIGHTS, SOL_SOCKET};

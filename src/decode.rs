@@ -141,7 +141,7 @@ impl<'a> Iterator for Cmsgs<'a> {
             Ok(span) => {
                 let (message, tail) = bytes.split_at_checked(span.end)?;
                 let payload = message.get(CMSG_HEADER..)?;
-                self.rest = tail.get(span.padding..).unwrap_or_default();
+                self.rest = tail.get(span.padding.min(tail.len())..)?;
                 self.offset = self.offset.wrapping_add(span.end).wrapping_add(span.padding);
                 Some(Ok(Cmsg { level: span.level, kind: span.kind, payload }))
             }

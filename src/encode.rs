@@ -19,6 +19,7 @@
 //! let mut buf = ControlBuf::<[u8; 64]>::new();
 //! let _ = Encoder::new(&mut buf).push(&Forged(3));
 //! ```
+//! `refused`, below, lists all that do not compile.
 
 #![forbid(unsafe_code)]
 
@@ -303,5 +304,40 @@ const fn fill(mut to: &mut [u8], mut from: &[u8]) {
     while let (Some((byte, to_rest)), Some((value, from_rest))) = (to.split_first_mut(), from.split_first()) {
         *byte = *value;
         (to, from) = (to_rest, from_rest);
+    }
+}
+
+/// Message types that safe code cannot send: one example that must not compile for each. What it can send is in
+/// `tests/safe_code_cannot_forge.rs`.
+#[cfg(doctest)]
+mod refused {
+    macro_rules! refused {
+        ($($level:literal: $($name:ident $kind:literal),*;)*) => {$($(
+            #[doc = concat!("```compile_fail,E0080
+use scmsg::{ControlBuf, Encode, Encoder, Message, Rights};
+const SOL_SOCKET: i32 = Rights::LEVEL;
+const SOL_RDS: i32 = 276;
+struct Own;
+impl Message for Own {
+    const LEVEL: i32 = ", $level, ";
+    const TYPE: i32 = ", $kind, ";
+}
+impl Encode for Own {
+    fn payload_len(&self) -> usize { 4 }
+    fn encode(&self, _: &mut [u8]) {}
+}
+let mut buf = ControlBuf::<[u8; 64]>::new();
+let _ = Encoder::new(&mut buf).push(&Own);
+```")]
+            #[allow(non_camel_case_types, dead_code)]
+            struct $name;
+        )*)*};
+    }
+
+    refused! {
+        // A descriptor, what is only received, a dmabuf, and numbers that have no meaning yet.
+        "SOL_SOCKET": SCM_RIGHTS 1, SCM_SECURITY 3, SCM_PIDFD 4, SCM_DEVMEM_DMABUF 79, SCM_INQ 84, NEXT 85, LAST 0x7fff_ffff, NEGATIVE -1, ZERO 0;
+        // Addresses that the kernel writes through.
+        "SOL_RDS": RDMA_ARGS 1, RDMA_MAP 3, ATOMIC_FADD 6, ATOMIC_CSWP 7, MASKED_ATOMIC_FADD 8, MASKED_ATOMIC_CSWP 9;
     }
 }

@@ -22,6 +22,11 @@ use crate::raw;
 /// close(fd).unwrap();
 /// close(fd).unwrap();
 /// ```
+/// ```compile_fail,E0599
+/// use scmsg::{SocketFlags, SocketType, socketpair};
+/// let (fd, _) = socketpair(SocketType::STREAM, SocketFlags::empty()).unwrap();
+/// let twice = fd.clone();
+/// ```
 /// Nor made from a number by safe code:
 /// ```compile_fail,E0133
 /// let stdout = scmsg::OwnedFd::from_raw_fd(1);

@@ -18,8 +18,9 @@ use crate::layout::CMSG_SPACE;
 use crate::message::{
     Credentials, PidFd, Rights, TimestampNew, TimestampNsNew, TimestampingNew, UnreadBytes, space_of,
 };
-use crate::msg::{NoData, RecvMsg, SendMsg, recvmsg, sendmsg};
 use crate::numbers::SCM_MAX_FD;
+use crate::recv::{RecvMsg, recvmsg};
+use crate::send::{NoData, SendMsg, sendmsg};
 
 /// Control bytes for the most descriptors one message can have.
 pub(crate) const RIGHTS: usize = Rights::space(SCM_MAX_FD);
@@ -89,11 +90,9 @@ pub enum RecvError {
         /// What was wrong.
         count: WrongCount,
     },
-    /// A datagram longer than the buffer, which holds its beginning. The rest is gone.
+    /// A datagram longer than the buffer, which holds its beginning. The rest is gone, and how long it was is not known.
     DataTruncated {
-        /// Bytes of the datagram, all of them.
-        bytes: usize,
-        /// Bytes of the buffer.
+        /// Bytes of the buffer, all of them filled.
         room: usize,
     },
     /// Nothing arrived where descriptors were expected: the peer has closed, or sent an empty message.
@@ -104,8 +103,8 @@ impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Errno(error) => error.fmt(f),
-            Self::WrongCount { count, .. } => count.fmt(f),
-            Self::DataTruncated { bytes, room } => write!(f, "datagram of {bytes} bytes in a buffer of {room}"),
+            Self::WrongCount { bytes, count } => write!(f, "{count}, beside {bytes} data bytes"),
+            Self::DataTruncated { room } => write!(f, "datagram longer than the buffer of {room} bytes"),
             Self::End => f.write_str("nothing arrived: the peer has closed"),
         }
     }
@@ -163,12 +162,12 @@ pub fn recv_with_fds<const K: usize>(socket: impl AsFd, buf: &mut [u8]) -> Resul
     let mut control = ControlBuf::<[u8; RIGHTS + BESIDE]>::new();
     let mut data = [IoSliceMut::new(buf)];
     let mut message = RecvMsg::new(&mut data).control(&mut control);
-    // MSG_TRUNC in the request has the kernel report the full length of a datagram; on a stream it would throw data away,
-    // so it is not asked for, and the length reported is what there was room for.
+    // MSG_TRUNC in the request has the kernel report the full length of a datagram; on TCP it throws the data away, so it
+    // is not asked for, and the length reported is what there was room for.
     let mut received = recvmsg(socket, &mut message, RecvFlags::empty())?;
     let bytes = received.bytes;
     if received.flags.contains(MsgFlags::TRUNC) {
-        return Err(RecvError::DataTruncated { bytes, room });
+        return Err(RecvError::DataTruncated { room });
     }
     match received.control.take_exact() {
         Ok(fds) => Ok((bytes, fds)),

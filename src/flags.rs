@@ -52,7 +52,8 @@ bitflags::bitflags! {
         /// Leave the message in the queue. Every peek at a message with descriptors opens them anew.
         #[doc(alias = "MSG_PEEK")]
         const PEEK = net::MSG_PEEK;
-        /// Report the full length of a datagram even when the buffers are shorter.
+        /// Report the full length of a datagram even when the buffers are shorter. TCP throws the data away instead: the
+        /// buffers are not written, and [`Received::data`](crate::Received::data) lends them as they were.
         #[doc(alias = "MSG_TRUNC")]
         const TRUNC = net::MSG_TRUNC;
         /// Wait until the buffers are full (streams); it does not cross a message that carried descriptors.

@@ -89,7 +89,9 @@ mod ancillary;
 mod batch;
 pub mod bulk;
 mod fds;
-mod msg;
+mod packets;
+mod recv;
+mod send;
 mod socket;
 pub mod sockopt;
 #[cfg(feature = "std")]
@@ -109,10 +111,12 @@ pub use flags::{MsgFlags, RecvFlags, SendFlags};
 pub use io_slice::{IoSlice, IoSliceMut};
 pub use layout::{CMSG_ALIGN, CMSG_ALIGNMENT, CMSG_HEADER, CMSG_LEN, CMSG_SPACE};
 pub use message::{
-    Credentials, PidFd, Rights, SecurityLabel, TimestampNew, TimestampNsNew, TimestampNsOld, TimestampOld,
-    TimestampingNew, TimestampingOld, UnreadBytes, space_of,
+    Credentials, Ipv4PacketInfo, Ipv6PacketInfo, PidFd, Rights, SecurityLabel, TimestampNew, TimestampNsNew,
+    TimestampNsOld, TimestampOld, TimestampingNew, TimestampingOld, UnreadBytes, space_of,
 };
-pub use msg::{Data, NoData, Received, RecvMsg, SendMsg, recvmsg, sendmsg};
+pub use packets::{NotPackets, Packets};
+pub use recv::{Data, Received, RecvMsg, recvmsg};
+pub use send::{NoData, SendMsg, sendmsg};
 pub use set::{FdSet, Storage};
 pub use socket::{
     PollFd, PollFlags, Shutdown, SocketFlags, SocketType, accept, accept_from, bind, connect, getpeername, getsockname,

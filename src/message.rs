@@ -13,15 +13,19 @@
 //! | [`TimestampingOld`] | `SOL_SOCKET`, `SO_TIMESTAMPING_OLD` | - | 48 or 24 | `SO_TIMESTAMPING_OLD` | 2.6.30 | `include/uapi/linux/errqueue.h` |
 //! | [`TimestampingNew`] | `SOL_SOCKET`, `SO_TIMESTAMPING_NEW` | - | 48 | `SO_TIMESTAMPING_NEW` | 5.1 | same |
 //! | [`UnreadBytes`] | `SOL_SOCKET`, `SCM_INQ` 84 | - | 4 | `SO_INQ`, unix streams | 6.17 | `include/uapi/asm-generic/socket.h` |
+//! | [`Ipv4PacketInfo`] | `SOL_IP`, `IP_PKTINFO` 8 | 12 | 12 | `IP_PKTINFO` | 2.2 | `include/uapi/linux/in.h` |
+//! | [`Ipv6PacketInfo`] | `SOL_IPV6`, `IPV6_PKTINFO` 50 | 20 | 20 | `IPV6_RECVPKTINFO` | 2.6.14 | `include/uapi/linux/ipv6.h` |
 //!
 //! Sizes are payload bytes; "16 or 8" is 64-bit or 32-bit. Anything else arrives as a [`Cmsg`](crate::Cmsg) with level,
 //! kind and payload, and [`Message`], [`Encode`](crate::Encode) and [`Decode`](crate::Decode) are open for it.
 
 #![forbid(unsafe_code)]
 
+mod ip;
 mod socket;
 mod time;
 
+pub use ip::{Ipv4PacketInfo, Ipv6PacketInfo};
 pub use socket::{Credentials, PidFd, Rights, SecurityLabel, UnreadBytes};
 pub use time::{TimestampNew, TimestampNsNew, TimestampNsOld, TimestampOld, TimestampingNew, TimestampingOld};
 

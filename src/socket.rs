@@ -81,6 +81,15 @@ const fn events(number: u32) -> u16 {
 }
 
 /// One descriptor to [`poll`], with the events asked for and those that happened. Laid out as `pollfd`.
+///
+/// It keeps the descriptor borrowed:
+/// ```compile_fail,E0505
+/// use scmsg::{PollFd, PollFlags, SocketFlags, SocketType, close, poll, socketpair};
+/// let (fd, _other) = socketpair(SocketType::STREAM, SocketFlags::empty()).unwrap();
+/// let mut entries = [PollFd::new(&fd, PollFlags::IN)];
+/// close(fd).unwrap();
+/// poll(&mut entries, None).unwrap();
+/// ```
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 #[doc(alias = "pollfd")]
@@ -306,7 +315,7 @@ fn filled(call: impl FnOnce(*mut u8, *mut u32) -> Result<usize, Errno>) -> Resul
 /// # Errors
 /// | errno | when |
 /// |---|---|
-/// | `ENOTCONN` | there is no connection |
+/// | `ENOTCONN` | there is no connection (inet; a unix socket needs none) |
 #[inline]
 pub fn shutdown<S: AsFd>(socket: S, how: Shutdown) -> Result<(), Errno> {
     let how = match how {

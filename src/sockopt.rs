@@ -40,6 +40,7 @@ mod sealed {
     use super::Errno;
 
     pub trait Named {
+        const LEVEL: i32;
         const NAME: i32;
     }
 
@@ -85,14 +86,15 @@ value!(OwnedFd, i32, value => value.into_raw_fd(), word => {
 });
 
 macro_rules! options {
-    ($($(#[$doc:meta])* $name:ident $number:ident $value:ty: $($access:ident)+;)*) => {
+    ($level:ident: $($(#[$doc:meta])* $name:ident $number:ident $value:ty: $($access:ident)+;)*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, Debug)]
-            #[doc = concat!("\n\n`", stringify!($number), "`, level `SOL_SOCKET`, `socket(7)` or `unix(7)`.")]
+            #[doc = concat!("\n\n`", stringify!($number), "`, level `", stringify!($level), "`.")]
             pub struct $name;
 
             impl sealed::Named for $name {
+                const LEVEL: i32 = int(net::$level);
                 const NAME: i32 = int(net::$number);
             }
             impl SocketOption for $name {
@@ -103,7 +105,7 @@ macro_rules! options {
     };
 }
 
-options! {
+options! { SOL_SOCKET:
     /// Deliver [`Credentials`] with every message; 4 bytes, Linux 2.2. Set it before the peer sends: a message queued
     /// earlier arrives with pid 0, uid and gid 65534. Accepted sockets inherit it from the listener.
     PassCred SO_PASSCRED bool: SetOption GetOption;
@@ -113,8 +115,8 @@ options! {
     PassSec SO_PASSSEC bool: SetOption GetOption;
     /// Accept descriptors; 4 bytes, Linux 6.16, on by default. Off, a send of descriptors to this socket is `EPERM`.
     PassRights SO_PASSRIGHTS bool: SetOption GetOption;
-    /// Deliver [`UnreadBytes`](crate::UnreadBytes); 4 bytes, unix streams, Linux 6.17.
-    Inq SO_INQ bool: SetOption GetOption;
+    /// Deliver [`UnreadBytes`](crate::UnreadBytes); 4 bytes, unix streams, Linux 6.17. It cannot be read back.
+    Inq SO_INQ bool: SetOption;
     /// Deliver [`TimestampOld`](crate::TimestampOld); 4 bytes. Setting one of these four turns the others off.
     ReceiveTimestampOld SO_TIMESTAMP_OLD bool: SetOption GetOption;
     /// Deliver [`TimestampNew`](crate::TimestampNew); 4 bytes, Linux 5.1.
@@ -149,7 +151,17 @@ options! {
     PendingError SO_ERROR Option<Errno>: GetOption;
 }
 
-/// `setsockopt(2)` with a typed option of `SOL_SOCKET`.
+options! { SOL_IP:
+    /// Deliver [`Ipv4PacketInfo`](crate::Ipv4PacketInfo) with every datagram; 4 bytes, Linux 2.2.
+    ReceivePacketInfo IP_PKTINFO bool: SetOption GetOption;
+}
+
+options! { SOL_IPV6:
+    /// Deliver [`Ipv6PacketInfo`](crate::Ipv6PacketInfo) with every datagram; 4 bytes, Linux 2.6.14.
+    ReceivePacketInfo6 IPV6_RECVPKTINFO bool: SetOption GetOption;
+}
+
+/// `setsockopt(2)` with a typed option.
 ///
 /// # Errors
 /// | errno | when |
@@ -164,10 +176,10 @@ pub fn setsockopt<S: AsFd, O: SetOption>(socket: S, option: O, value: O::Value) 
     let len = u32::try_from(size_of_val(&words)).unwrap_or(0);
     let pointer = (&raw const words).cast();
     // SAFETY: the kernel reads `len` bytes of a local; no option that can be set names a descriptor or an address.
-    unsafe { raw::setsockopt(socket.as_fd().as_raw_fd(), SOL_SOCKET, O::NAME, pointer, len) }.map(drop)
+    unsafe { raw::setsockopt(socket.as_fd().as_raw_fd(), O::LEVEL, O::NAME, pointer, len) }.map(drop)
 }
 
-/// `getsockopt(2)` with a typed option of `SOL_SOCKET`.
+/// `getsockopt(2)` with a typed option.
 ///
 /// # Errors
 /// | errno | when |
@@ -185,7 +197,7 @@ pub fn getsockopt<S: AsFd, O: GetOption>(socket: S, option: O) -> Result<O::Valu
     let mut len = size;
     let pointer = (&raw mut words).cast();
     // SAFETY: the kernel writes at most `len` bytes to a local, and the length to another.
-    unsafe { raw::getsockopt(socket.as_fd().as_raw_fd(), SOL_SOCKET, O::NAME, pointer, &raw mut len) }?;
+    unsafe { raw::getsockopt(socket.as_fd().as_raw_fd(), O::LEVEL, O::NAME, pointer, &raw mut len) }?;
     if len != size {
         return Err(Errno::EINVAL);
     }

@@ -11,12 +11,18 @@ use std::vec::Vec;
 use std::{fs, io, net, os, process};
 
 use crate::addr::{BadName, SocketAddr};
+use crate::ancillary::WrongCount;
 use crate::borrowed::{AsFd, BorrowedFd, RawFd};
+use crate::decode::Malformed;
+use crate::encode::NoSpace;
 use crate::errno::Errno;
 use crate::fd::OwnedFd;
+use crate::fds::{RecvError, SendError};
 use crate::io_slice::{IoSlice, IoSliceMut};
+use crate::send::NoData;
 use crate::set::Storage;
 use crate::set::sealed::Slots;
+use crate::traits::Short;
 
 /// A concrete list, never a blanket impl: features must add impls without conflicting with anybody's.
 macro_rules! lends {
@@ -208,5 +214,48 @@ impl From<Errno> for io::Error {
     #[inline]
     fn from(errno: Errno) -> Self {
         Self::from_raw_os_error(errno.raw())
+    }
+}
+
+/// Errors that carry an errno become it; the others become these kinds, with themselves inside.
+macro_rules! io_errors {
+    ($($ty:ty => $kind:ident,)*) => {$(
+        impl From<$ty> for io::Error {
+            #[inline]
+            fn from(error: $ty) -> Self {
+                Self::new(io::ErrorKind::$kind, error)
+            }
+        }
+    )*};
+}
+
+io_errors! {
+    NoSpace => InvalidInput,
+    NoData => InvalidInput,
+    BadName => InvalidInput,
+    Malformed => InvalidData,
+    Short => InvalidData,
+    WrongCount => InvalidData,
+}
+
+impl From<SendError> for io::Error {
+    #[inline]
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Errno(errno) => errno.into(),
+            SendError::NoData(error) => error.into(),
+            SendError::NoSpace(error) => error.into(),
+        }
+    }
+}
+
+impl From<RecvError> for io::Error {
+    #[inline]
+    fn from(error: RecvError) -> Self {
+        match error {
+            RecvError::Errno(errno) => errno.into(),
+            RecvError::End => Self::new(io::ErrorKind::UnexpectedEof, error),
+            _ => Self::new(io::ErrorKind::InvalidData, error),
+        }
     }
 }

@@ -176,7 +176,7 @@ static KEPT: &[&[Kept]] = &[
     option! {
         AcceptsConnections: getsockopt;
         Domain: getsockopt;
-        Inq: getsockopt setsockopt;
+        Inq: setsockopt;
         PassCred: getsockopt setsockopt;
         PassPidFd: getsockopt setsockopt;
         PassRights: getsockopt setsockopt;

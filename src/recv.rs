@@ -1,7 +1,69 @@
-//! Turns data, control messages and an address into one `sendmsg`, and one `recvmsg` into all that arrived.
+//! Turns one `recvmsg` into all that arrived.
 //!
 //! Laws: one call is one system call (law 4); what the kernel overwrites is rewritten before every call (law 6);
-//! close-on-exec and no `SIGPIPE` are always on (law 8); descriptors without data need an explicit call (law 10).
+//! close-on-exec is always on (law 8).
+//!
+//! A [`RecvMsg`] keeps its buffers to itself, and is not used again while what it [`Received`] is there:
+//! ```compile_fail,E0503
+//! use scmsg::{IoSliceMut, RecvMsg};
+//! let mut buf = [0; 8];
+//! let mut data = [IoSliceMut::new(&mut buf)];
+//! let mut message = RecvMsg::new(&mut data);
+//! let peeked = buf[0];
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{IoSliceMut, RecvMsg};
+//! let mut buf = [0; 8];
+//! let mut message = {
+//!     let mut data = [IoSliceMut::new(&mut buf)];
+//!     RecvMsg::new(&mut data)
+//! };
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0502
+//! use scmsg::{ControlBuf, RecvMsg};
+//! let mut buf = ControlBuf::<[u8; 64]>::new();
+//! let control: &mut ControlBuf = &mut buf;
+//! let mut message = RecvMsg::new(&mut []).control(control);
+//! let peeked = control.as_bytes();
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{RecvMsg, SocketAddr};
+//! let mut message = RecvMsg::new(&mut []);
+//! {
+//!     let mut addr = SocketAddr::unnamed();
+//!     message = message.from(&mut addr);
+//! }
+//! message.as_mut_ptr();
+//! ```
+//! ```compile_fail,E0597
+//! use scmsg::{BorrowedFd, IoSliceMut, RecvFlags, RecvMsg, recvmsg};
+//! fn f(socket: BorrowedFd<'_>, data: &mut [IoSliceMut<'_>]) {
+//!     let received = {
+//!         let mut message = RecvMsg::new(data);
+//!         recvmsg(socket, &mut message, RecvFlags::empty())
+//!     };
+//!     drop(received);
+//! }
+//! ```
+//! ```compile_fail,E0499
+//! use scmsg::{BorrowedFd, RecvFlags, RecvMsg, recvmsg};
+//! fn f(socket: BorrowedFd<'_>, message: &mut RecvMsg<'_>) {
+//!     let first = recvmsg(socket, message, RecvFlags::empty());
+//!     let second = recvmsg(socket, message, RecvFlags::empty());
+//!     drop((first, second));
+//! }
+//! ```
+//! ```compile_fail,E0499
+//! use scmsg::{BorrowedFd, RecvFlags, RecvMsg, recvmsg};
+//! fn f(socket: BorrowedFd<'_>, message: &mut RecvMsg<'_>) {
+//!     let mut pieces = recvmsg(socket, message, RecvFlags::empty()).unwrap().data();
+//!     recvmsg(socket, message, RecvFlags::empty()).unwrap();
+//!     pieces.next();
+//! }
+//! ```
 
 use core::ffi::c_void;
 use core::fmt;
@@ -12,134 +74,18 @@ use core::slice;
 use crate::addr::SocketAddr;
 use crate::ancillary::Ancillary;
 use crate::borrowed::AsFd;
-use crate::control::Control;
 use crate::encode::ControlBuf;
 use crate::errno::Errno;
-use crate::flags::{MsgFlags, RecvFlags, SendFlags};
-use crate::io_slice::{IoSlice, IoSliceMut, iovec};
-use crate::message::Credentials;
+use crate::flags::{MsgFlags, RecvFlags};
+use crate::io_slice::{IoSliceMut, iovec};
+use crate::message::{Credentials, UnreadBytes};
 use crate::numbers::{int, word};
 use crate::raw::{self, msghdr};
+use crate::send::pieces;
 
-/// Descriptors were to be sent without a data byte. A stream would take them and throw them away in silence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct NoData {
-    /// Descriptors that would have been lost.
-    pub descriptors: usize,
-}
-
-impl fmt::Display for NoData {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} descriptors without a data byte: a stream would lose them", self.descriptors)
-    }
-}
-
-impl core::error::Error for NoData {}
-
-/// A message to send: laid out as the kernel's `msghdr`, and good for any number of sends.
-///
-/// Stack bytes: 56 (28 on 32-bit).
-///
-/// # Examples
-/// Two pieces of data and no control:
-/// ```
-/// use scmsg::{IoSlice, SendFlags, SendMsg, SocketFlags, SocketType, sendmsg, socketpair};
-///
-/// let (a, _b) = socketpair(SocketType::SEQPACKET, SocketFlags::empty())?;
-/// let sent = sendmsg(&a, &SendMsg::new(&[IoSlice::new(b"one"), IoSlice::new(b"two")]), SendFlags::empty())?;
-/// assert_eq!(sent, 6);
-/// # Ok::<(), scmsg::Errno>(())
-/// ```
-#[derive(Clone)]
-#[repr(transparent)]
-#[doc(alias = "msghdr")]
-pub struct SendMsg<'a> {
-    header: msghdr,
-    borrows: PhantomData<&'a [u8]>,
-}
-
-// SAFETY: it holds shared borrows of bytes that nothing changes for 'a.
-unsafe impl Send for SendMsg<'_> {}
-// SAFETY: a shared one is only read.
-unsafe impl Sync for SendMsg<'_> {}
-
-impl<'a> SendMsg<'a> {
-    /// A message with this data, at most 1024 pieces (`EMSGSIZE` above).
-    #[inline]
-    #[must_use]
-    pub const fn new(data: &'a [IoSlice<'a>]) -> Self {
-        let header =
-            msghdr { msg_iov: data.as_ptr().cast::<iovec>().cast_mut(), msg_iovlen: data.len(), ..msghdr::EMPTY };
-        Self { header, borrows: PhantomData }
-    }
-
-    /// Adds control messages.
-    ///
-    /// # Errors
-    /// [`NoData`] if they carry descriptors and the data is empty.
-    #[inline]
-    pub fn control<C: Into<Control<'a>>>(self, control: C) -> Result<Self, NoData> {
-        let control = control.into();
-        if control.descriptors() != 0 && self.is_empty() {
-            return Err(NoData { descriptors: control.descriptors() });
-        }
-        Ok(self.control_on_packets(control))
-    }
-
-    /// Adds control messages, without asking for data: for datagram and seqpacket sockets, which deliver descriptors
-    /// with zero data bytes. **On a stream, zero data bytes lose all control messages in silence.**
-    #[inline]
-    #[must_use]
-    pub fn control_on_packets<C: Into<Control<'a>>>(mut self, control: C) -> Self {
-        let bytes = control.into().as_bytes();
-        self.header.msg_control = bytes.as_ptr().cast_mut().cast();
-        self.header.msg_controllen = bytes.len();
-        self
-    }
-
-    /// Sets the destination, for sockets that are not connected.
-    #[inline]
-    #[must_use]
-    pub fn to(mut self, addr: &'a SocketAddr) -> Self {
-        self.header.msg_name = addr.as_bytes().as_ptr().cast_mut().cast();
-        self.header.msg_namelen = int(addr.len());
-        self
-    }
-
-    /// Whether there is no data byte.
-    #[inline]
-    fn is_empty(&self) -> bool {
-        pieces(&self.header).iter().all(|piece| piece.iov_len == 0)
-    }
-
-    /// The header: what a batch keeps.
-    #[inline(always)]
-    pub(crate) const fn into_header(self) -> msghdr {
-        self.header
-    }
-
-    /// The header, for io_uring and raw calls: valid while `self` and what it borrows are. An io_uring request carries
-    /// flags of its own: set `MSG_NOSIGNAL` there and never bit 31.
-    #[inline]
-    #[must_use]
-    pub const fn as_ptr(&self) -> *const msghdr {
-        &raw const self.header
-    }
-}
-
-impl fmt::Debug for SendMsg<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.header.fmt(f)
-    }
-}
-
-/// The `iovec`s of a header made from a slice of [`IoSlice`] or [`IoSliceMut`].
-#[inline(always)]
-fn pieces(header: &msghdr) -> &[iovec] {
-    // SAFETY: both kinds of message take pointer and length from a slice that they keep borrowed, and whose elements are
-    // laid out as `iovec`.
-    unsafe { slice::from_raw_parts(header.msg_iov, header.msg_iovlen) }
-}
+/// The most room for control messages that is asked for, in bytes. The kernel counts the slots it has room for in an `int`
+/// (`scm_max_fds`, Linux 6.18), and finds none in 2^33 + 16 bytes.
+const MOST_CONTROL: usize = 1 << 30;
 
 /// Room for a message to receive; good for any number of receives, one after the other: [`Received`] borrows it, so it is
 /// dropped (or goes out of scope) before the next.
@@ -171,7 +117,7 @@ impl<'a> RecvMsg<'a> {
     #[must_use]
     pub const fn control(mut self, buf: &'a mut ControlBuf) -> Self {
         let bytes = buf.for_kernel();
-        self.capacity = bytes.len();
+        self.capacity = if bytes.len() < MOST_CONTROL { bytes.len() } else { MOST_CONTROL };
         self.header.msg_control = bytes.as_mut_ptr().cast();
         self
     }
@@ -271,6 +217,9 @@ pub struct Received<'b> {
     header: &'b msghdr,
 }
 
+// SAFETY: it is a unique borrow of a `RecvMsg`, which may be sent.
+unsafe impl Send for Received<'_> {}
+
 impl<'b> Received<'b> {
     /// The data, piece by piece, never past what was written.
     #[inline]
@@ -299,13 +248,19 @@ impl<'b> Received<'b> {
     }
 
     /// Whether nothing arrived although there was room for data: no byte, and no control message but the kernel's filler
-    /// credentials. On a stream or a seqpacket connection the peer is gone; on packets it can also have been an empty
-    /// message that carried nothing.
+    /// (credentials with pid 0, zero unread bytes). On a stream or a seqpacket connection the peer is gone; on packets it
+    /// can also have been an empty message that carried nothing.
+    ///
+    /// `false` if anything was truncated, because what is missing can have been descriptors. So a stream with `SO_PASSCRED`
+    /// needs room for credentials: without it, even the end is truncated, and only [`bytes`](Self::bytes) says it.
     #[inline]
     #[must_use]
     pub fn is_end(&self) -> bool {
         let room = pieces(self.header).iter().any(|piece| piece.iov_len != 0);
-        let filler = |m: crate::decode::Cmsg<'_>| matches!(m.get::<Credentials>(), Ok(Some(c)) if c.pid.is_none());
+        let filler = |m: crate::decode::Cmsg<'_>| {
+            matches!(m.get::<Credentials>(), Ok(Some(c)) if c.pid.is_none())
+                || matches!(m.get::<UnreadBytes>(), Ok(Some(UnreadBytes(0))))
+        };
         let lost = self.flags.intersects(MsgFlags::CTRUNC | MsgFlags::TRUNC | MsgFlags::ERRQUEUE);
         self.bytes == 0 && room && !lost && self.control.messages().all(|m| m.is_ok_and(filler))
     }
@@ -336,35 +291,6 @@ impl<'b> Iterator for Data<'b> {
 }
 
 impl core::iter::FusedIterator for Data<'_> {}
-
-/// `sendmsg(2)`, once: the number of data bytes sent, which on a stream can be fewer than given. Descriptors go with the
-/// first of them.
-///
-/// `MSG_NOSIGNAL` is added and bit 31 cleared. Sending does not close the sender's descriptors.
-///
-/// # Errors
-/// | errno | when |
-/// |---|---|
-/// | `EAGAIN` | no room, and [`SendFlags::DONTWAIT`] or a nonblocking socket |
-/// | `EBADF` | the socket or a descriptor in the message is not open |
-/// | `ECONNREFUSED` | the peer of a datagram socket is gone |
-/// | `ECONNRESET`, `EPIPE` | the peer of a stream or seqpacket is gone |
-/// | `EFAULT`, `ENOTSOCK` | not from this call with std's or this crate's sockets |
-/// | `EINTR` | a signal came first; nothing was sent |
-/// | `EINVAL` | over 253 descriptors, an io_uring descriptor (6.7), or a message this socket does not take |
-/// | `EISCONN`, `EOPNOTSUPP` | an address on a connected or stream socket |
-/// | `EMSGSIZE` | the datagram is longer than the socket's send buffer; over 1024 pieces |
-/// | `ENOBUFS` | control bytes reach `net.core.optmem_max` (131 072; 20 480 before about 6.8); `ENOMEM` from a 32-bit process |
-/// | `ENOTCONN`, `EDESTADDRREQ` | no peer and no address |
-/// | `EPERM` | credentials that are not the sender's; the receiver refuses descriptors (`SO_PASSRIGHTS` off, 6.16) |
-/// | `ESRCH` | credentials with a pid that does not exist |
-/// | `ETOOMANYREFS` | over `RLIMIT_NOFILE` descriptors of this user are in flight, without `CAP_SYS_RESOURCE` or `CAP_SYS_ADMIN` |
-#[inline]
-pub fn sendmsg<S: AsFd>(socket: S, message: &SendMsg<'_>, flags: SendFlags) -> Result<usize, Errno> {
-    // SAFETY: the header and all it points to are borrowed by `message`; control bytes were built by an `Encoder`, whose
-    // descriptors are borrowed, or vouched for by an unsafe constructor.
-    unsafe { raw::sendmsg(socket.as_fd().as_raw_fd(), message.as_ptr(), flags.to_kernel()) }
-}
 
 /// `recvmsg(2)`, once. Truncation is not an error: [`Received`] reports it, and what did arrive is there.
 ///
