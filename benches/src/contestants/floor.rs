@@ -74,25 +74,52 @@ fn ok(ret: usize) -> Option<usize> {
     if (ret as isize) < 0 { None } else { Some(ret) }
 }
 
-/// Closes one by one, or each run of consecutive numbers by one call.
-#[inline(always)]
-fn close(mut numbers: &[RawFd], runs: bool) -> Option<()> {
-    while let Some((first, rest)) = numbers.split_first() {
-        let mut length = 1;
-        if runs {
-            // All of them, nearly always.
-            let wrong = rest.iter().zip(first + 1..).fold(0, |wrong, (fd, right)| wrong | (fd ^ right));
-            length += match wrong {
-                0 => rest.len(),
-                _ => rest.iter().zip(first + 1..).take_while(|(fd, right)| *fd == right).count(),
-            };
+/// Closes one by one, or each run of consecutive numbers by one call; a run can go on in the next list.
+struct Closer<const RUNS: bool> {
+    first: RawFd,
+    /// Numbers in the run.
+    length: usize,
+}
+
+impl<const RUNS: bool> Closer<RUNS> {
+    const NEW: Self = Self { first: 0, length: 0 };
+
+    #[inline(always)]
+    fn close(&mut self, numbers: &[RawFd]) -> Option<()> {
+        if !RUNS {
+            // SAFETY: all of them were received and belong to the caller.
+            return numbers.iter().try_for_each(|fd| ok(unsafe { syscall!(CLOSE, *fd) }).map(drop));
         }
-        let last = *first as usize + length - 1;
-        // SAFETY: all of them were received and belong to the caller.
-        ok(unsafe { if length == 1 { syscall!(CLOSE, *first) } else { syscall!(CLOSE_RANGE, *first, last, 0) } })?;
-        numbers = &numbers[length..];
+        let mut rest = numbers;
+        while let Some(first) = rest.first() {
+            // All of them, nearly always.
+            let wrong = rest.iter().zip(*first..).fold(0, |wrong, (fd, right)| wrong | (fd ^ right));
+            let run = match wrong {
+                0 => rest.len(),
+                _ => rest.iter().zip(*first..).take_while(|(fd, right)| *fd == right).count(),
+            };
+            if self.first + self.length as RawFd != *first {
+                self.end()?;
+                self.first = *first;
+            }
+            self.length += run;
+            rest = &rest[run..];
+        }
+        Some(())
     }
-    Some(())
+
+    #[inline(always)]
+    fn end(&mut self) -> Option<()> {
+        let last = self.first as usize + self.length.wrapping_sub(1);
+        match std::mem::take(&mut self.length) {
+            0 => {}
+            // SAFETY: they were received and belong to the caller.
+            1 => drop(ok(unsafe { syscall!(CLOSE, self.first) })?),
+            // SAFETY: as above.
+            _ => drop(ok(unsafe { syscall!(CLOSE_RANGE, self.first, last, 0) })?),
+        }
+        Some(())
+    }
 }
 
 /// `sendmmsg` until all are sent.
@@ -123,6 +150,35 @@ fn receive_all(fd: RawFd, headers: &mut [mmsghdr], room: usize) -> Option<()> {
 }
 
 impl<const RUNS: bool> Bare<RUNS> {
+    /// A message out and back, with one descriptor or any number.
+    fn one<J: Job, const ONE: bool>(stage: &Stage, job: J) -> Done {
+        let mut control = rights(&stage.numbers());
+        let mut data = [piece(stage.data)];
+        let send = header(data.as_mut_ptr(), control.as_mut_ptr(), control[0] as usize);
+        let mut room = [0_u64; ROOM];
+        let mut byte = [0_u8];
+        let mut space = [iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 }];
+        let mut receive = header(space.as_mut_ptr(), room.as_mut_ptr(), 0);
+        let (tx, rx) = (stage.tx.as_raw_fd(), stage.rx.as_raw_fd());
+        job.go(
+            // SAFETY: the header is whole.
+            || ok(unsafe { syscall!(SENDMSG, tx, &raw const send, MSG_NOSIGNAL) }).map(drop),
+            || {
+                receive.msg_controllen = ROOM * 8;
+                // SAFETY: the header is whole.
+                ok(unsafe { syscall!(RECVMSG, rx, &raw mut receive, MSG_CMSG_CLOEXEC) })?;
+                // SAFETY: the kernel has just written it.
+                let fds = unsafe { numbers(receive.msg_control.cast()) };
+                let fds = if ONE { fds.get(..1)? } else { fds };
+                check::<J>(stage, fds.iter().copied());
+                let mut closer = Closer::<RUNS>::NEW;
+                closer.close(fds)?;
+                closer.end()?;
+                Some(fds.len())
+            },
+        )
+    }
+
     /// `messages` messages out and back, by `sendmmsg` and `recvmmsg`; closed when all are there.
     fn many<J: Job>(stage: &Stage, messages: usize, job: J) -> Done {
         let mut control = rights(&stage.numbers());
@@ -134,54 +190,45 @@ impl<const RUNS: bool> Bare<RUNS> {
         let mut space = [piece(&bytes)];
         space[0].iov_base = bytes.as_mut_ptr().cast();
         let start = rooms.as_mut_ptr();
-        let mut held = Vec::with_capacity(messages * stage.fds.len());
         // SAFETY: `index` is under `messages`.
         let mut receives = headers(messages, |index| header(space.as_mut_ptr(), unsafe { start.add(index * words) }, 0));
         job.go(
             || send_all(stage.tx.as_raw_fd(), &mut sends),
             || {
                 receive_all(stage.rx.as_raw_fd(), &mut receives, words * 8)?;
+                let (mut closer, mut count) = (Closer::<RUNS>::NEW, 0);
                 for header in &receives {
                     // SAFETY: the kernel has just written it.
                     let fds = unsafe { numbers(header.msg_hdr.msg_control.cast()) };
                     check::<J>(stage, fds.iter().copied());
-                    held.extend_from_slice(fds);
+                    closer.close(fds)?;
+                    count += fds.len();
                 }
-                close(&held, RUNS)?;
-                let count = held.len();
-                held.clear();
+                closer.end()?;
                 Some(count)
             },
         )
     }
 }
 
+/// Copies a message of one number, or of any.
+fn copy<W: Work, const ONE: bool>(made: &[u64], len: usize, work: W) -> Done {
+    let mut buf = [0_u64; ROOM];
+    let len = if ONE { HEADER + 4 } else { len };
+    work.go(|| {
+        let from = black_box(made.as_ptr()).cast::<u8>();
+        // SAFETY: both have `len` bytes.
+        unsafe { std::ptr::copy_nonoverlapping(from, buf.as_mut_ptr().cast::<u8>(), len) };
+        black_box(&mut buf);
+        len
+    })
+}
+
 impl<const RUNS: bool> Contestant for Bare<RUNS> {
     const NAME: &'static str = if RUNS { "floor-close_range" } else { "floor" };
 
     fn pass<J: Job>(stage: &Stage, job: J) -> Option<Done> {
-        let mut control = rights(&stage.numbers());
-        let mut data = [piece(stage.data)];
-        let send = header(data.as_mut_ptr(), control.as_mut_ptr(), control[0] as usize);
-        let mut room = [0_u64; ROOM];
-        let mut byte = [0_u8];
-        let mut space = [iovec { iov_base: byte.as_mut_ptr().cast(), iov_len: 1 }];
-        let mut receive = header(space.as_mut_ptr(), room.as_mut_ptr(), 0);
-        let (tx, rx) = (stage.tx.as_raw_fd(), stage.rx.as_raw_fd());
-        Some(job.go(
-            // SAFETY: the header is whole.
-            || ok(unsafe { syscall!(SENDMSG, tx, &raw const send, MSG_NOSIGNAL) }).map(drop),
-            || {
-                receive.msg_controllen = ROOM * 8;
-                // SAFETY: the header is whole.
-                ok(unsafe { syscall!(RECVMSG, rx, &raw mut receive, MSG_CMSG_CLOEXEC) })?;
-                // SAFETY: the kernel has just written it.
-                let fds = unsafe { numbers(receive.msg_control.cast()) };
-                check::<J>(stage, fds.iter().copied());
-                close(fds, RUNS)?;
-                Some(fds.len())
-            },
-        ))
+        Some(if stage.fds.len() == 1 { Self::one::<J, true>(stage, job) } else { Self::one::<J, false>(stage, job) })
     }
 
     fn batch<J: Job>(stage: &Stage, width: usize, job: J) -> Option<Done> {
@@ -231,14 +278,7 @@ impl<const RUNS: bool> Contestant for Bare<RUNS> {
         let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
         let made = rights(&numbers);
         let len = made[0] as usize;
-        let mut buf = [0_u64; ROOM];
-        Some(work.go(|| {
-            let from = black_box(made.as_ptr()).cast::<u8>();
-            // SAFETY: both have `len` bytes.
-            unsafe { std::ptr::copy_nonoverlapping(from, buf.as_mut_ptr().cast::<u8>(), len) };
-            black_box(&mut buf);
-            len
-        }))
+        Some(if fds.len() == 1 { copy::<W, true>(&made, len, work) } else { copy::<W, false>(&made, len, work) })
     }
 
     /// Reads of places that are known before: no check at all.

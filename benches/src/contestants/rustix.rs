@@ -124,6 +124,8 @@ impl Contestant for Rustix {
         let mut space = [MaybeUninit::uninit(); ROOM];
         Some(work.go(|| {
             let fds = black_box(fds);
+            // Where it is one, the compiler may know.
+            let fds = fds.first_chunk::<1>().filter(|_| fds.len() == 1).map_or(fds, |one| &one[..]);
             let mut control = SendAncillaryBuffer::new(&mut space);
             let pushed = control.push(SendAncillaryMessage::ScmRights(fds));
             black_box(&mut control);

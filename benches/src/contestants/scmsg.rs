@@ -1,16 +1,17 @@
 //! This crate's safe API, everything made inside the loop but what says that it is to be reused: the room to receive into.
 
 use std::hint::black_box;
+use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
 
 use scmsg::{
-    CMSG_SPACE, ControlBuf, Encoder, FdSet, IoSlice, IoSliceMut, Received, RecvBatch, RecvFlags, RecvMsg, Rights,
+    CMSG_SPACE, Cmsgs, ControlBuf, Credentials, Encoder, FdSet, Ipv4PacketInfo, TimestampOld, space_of, IoSlice, IoSliceMut, Received, RecvBatch, RecvFlags, RecvMsg, Rights,
     SendBatch, SendFlags, SendMsg, bulk, recvmmsg, recvmsg, sendmmsg, sendmsg,
 };
 
 use crate::codec::{Expected, Message, Work};
 use crate::contestant::{Contestant, Done, Job, check, sum};
-use crate::stage::{MOST, Stage};
+use crate::stage::{DATAGRAM, DATAGRAMS, MOST, Stage, UdpStage};
 
 pub(super) struct Scmsg;
 
@@ -95,6 +96,20 @@ fn batch<J: Job, const N: usize>(stage: &Stage, job: J) -> Done {
     )
 }
 
+/// An array, whose length is known when this is compiled, or a slice.
+fn encode<'a, W: Work, F: AsRef<[scmsg::BorrowedFd<'a>]> + ?Sized + 'a>(fds: impl Fn() -> &'a F, work: W) -> Done {
+    let mut buf = ControlBuf::<[u8; Rights::space(MOST)]>::new();
+    work.go(|| {
+        let mut control = Encoder::new(&mut buf);
+        if control.push_rights(fds().as_ref()).is_err() {
+            return 0;
+        }
+        let len = control.as_bytes().len();
+        black_box(&mut buf);
+        len
+    })
+}
+
 macro_rules! widths {
     ($batch:ident, $stage:expr, $width:expr, $job:expr) => {
         match $width {
@@ -138,30 +153,88 @@ impl Contestant for Scmsg {
 
     fn encode<W: Work>(fds: &[std::os::fd::BorrowedFd<'_>], work: W) -> Option<Done> {
         let fds: Vec<scmsg::BorrowedFd<'_>> = fds.iter().map(|fd| (*fd).into()).collect();
-        let mut buf = ControlBuf::<[u8; Rights::space(MOST)]>::new();
-        Some(work.go(|| {
-            let mut control = Encoder::new(&mut buf);
-            if control.push_rights(black_box(&fds)).is_err() {
-                return 0;
-            }
-            let len = control.as_bytes().len();
-            black_box(&mut buf);
-            len
-        }))
+        Some(match fds.first_chunk::<1>() {
+            Some(one) if fds.len() == 1 => encode(|| black_box(one), work),
+            _ => encode(|| black_box(&fds[..]), work),
+        })
     }
 
     fn decode<W: Work>(message: &Message, work: W) -> Option<Done> {
-        if message.mixed {
-            return None;
-        }
-        Some(work.go(|| {
-            let mut found = Expected::default();
-            for message in scmsg::Cmsgs::new(black_box(message.bytes())).flatten() {
-                if let Ok(Some(rights)) = message.get::<Rights<'_>>() {
-                    found.fd = rights.numbers().next().map_or(0, |number| number.unwrap_or(0));
-                }
+        Some(if message.mixed { decode_four(message, work) } else { decode_one(message, work) })
+    }
+
+    fn udp<J: Job>(stage: &UdpStage, job: J) -> Option<Done> {
+        let info = packet_info(stage);
+        let mut out = [const { PacketInfo::new() }; DATAGRAMS];
+        Some(udp(stage, job, || {
+            let data = stage.data.each_ref().map(|datagram| [IoSlice::new(datagram)]);
+            let mut batch = SendBatch::<DATAGRAMS>::new();
+            for (data, buf) in data.iter().zip(&mut out) {
+                let mut control = Encoder::new(buf);
+                control.push(&info).ok()?;
+                batch.push(SendMsg::new(data).control(control).ok()?).ok()?;
             }
-            sum(found)
+            sendmmsg(&stage.tx, &mut batch, SendFlags::empty()).ok().filter(|sent| *sent == DATAGRAMS).map(drop)
         }))
     }
+}
+
+fn decode_one<W: Work>(message: &Message, work: W) -> Done {
+    work.go(|| {
+        let mut found = Expected::default();
+        let mut messages = Cmsgs::new(black_box(message.bytes()));
+        while let Some(Ok(message)) = messages.next() {
+            if let Ok(Some(rights)) = message.get::<Rights<'_>>() {
+                found.fd = rights.numbers().next().map_or(0, |number| number.unwrap_or(0));
+            }
+        }
+        sum(found)
+    })
+}
+
+fn decode_four<W: Work>(message: &Message, work: W) -> Done {
+    work.go(|| {
+        let mut found = Expected::default();
+        let mut messages = Cmsgs::new(black_box(message.bytes()));
+        while let Some(Ok(message)) = messages.next() {
+            if let Ok(Some(rights)) = message.get::<Rights<'_>>() {
+                found.fd = rights.numbers().next().map_or(0, |number| number.unwrap_or(0));
+            } else if let Ok(Some(sender)) = message.get::<Credentials>() {
+                found.pid = sender.pid.map_or(0, std::num::NonZeroU32::get);
+            } else if let Ok(Some(stamp)) = message.get::<TimestampOld>() {
+                found.seconds = stamp.seconds;
+            } else if let Ok(Some(info)) = message.get::<Ipv4PacketInfo>() {
+                found.interface = info.interface as i32;
+            }
+        }
+        sum(found)
+    })
+}
+
+pub(super) type PacketInfo = ControlBuf<[u8; space_of::<Ipv4PacketInfo>()]>;
+
+/// What each datagram is sent with.
+pub(super) fn packet_info(stage: &UdpStage) -> Ipv4PacketInfo {
+    let local = stage.address.to_ne_bytes().into();
+    Ipv4PacketInfo { interface: 0, local, destination: Ipv4Addr::UNSPECIFIED }
+}
+
+/// Datagrams that `send` sends, received and read.
+pub(super) fn udp<J: Job>(stage: &UdpStage, job: J, send: impl FnMut() -> Option<()>) -> Done {
+    let destination = Ipv4Addr::from(stage.address.to_ne_bytes());
+    let mut rooms = [const { PacketInfo::new() }; DATAGRAMS];
+    let mut bytes = [[0_u8; DATAGRAM]; DATAGRAMS];
+    let mut spaces = bytes.each_mut().map(|datagram| [IoSliceMut::new(datagram)]);
+    let mut receive = RecvBatch::<DATAGRAMS>::new();
+    for (space, room) in spaces.iter_mut().zip(&mut rooms) {
+        receive.push(RecvMsg::new(space).control(room)).expect("there is a slot for each");
+    }
+    job.go(send, || {
+        let mut count = 0;
+        for received in recvmmsg(&stage.rx, &mut receive, RecvFlags::empty(), None).ok()? {
+            let info = received.control.get::<Ipv4PacketInfo>().ok()??;
+            count += usize::from(info.destination == destination && received.bytes == DATAGRAM);
+        }
+        Some(count)
+    })
 }

@@ -5,9 +5,9 @@ use scmsg::{
     SendMsg, recvmmsg, recvmsg, sendmmsg, sendmsg,
 };
 
-use super::scmsg::{borrowed, close, close_one, widths};
+use super::scmsg::{PacketInfo, borrowed, close, close_one, packet_info, udp, widths};
 use crate::contestant::{Contestant, Done, Job};
-use crate::stage::{MOST, Stage};
+use crate::stage::{DATAGRAMS, MOST, Stage, UdpStage};
 
 pub(super) struct ScmsgPrepared;
 
@@ -68,5 +68,19 @@ impl Contestant for ScmsgPrepared {
 
     fn batch<J: Job>(stage: &Stage, width: usize, job: J) -> Option<Done> {
         widths!(batch, stage, width, job)
+    }
+
+    fn udp<J: Job>(stage: &UdpStage, job: J) -> Option<Done> {
+        let mut out = PacketInfo::new();
+        let mut control = Encoder::new(&mut out);
+        control.push(&packet_info(stage)).ok()?;
+        let data = stage.data.each_ref().map(|datagram| [IoSlice::new(datagram)]);
+        let mut batch = SendBatch::<DATAGRAMS>::new();
+        for data in &data {
+            batch.push(SendMsg::new(data).control(&control).ok()?).ok()?;
+        }
+        Some(udp(stage, job, || {
+            sendmmsg(&stage.tx, &mut batch, SendFlags::empty()).ok().filter(|sent| *sent == DATAGRAMS).map(drop)
+        }))
     }
 }
