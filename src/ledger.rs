@@ -12,7 +12,6 @@
 #![forbid(unsafe_code)]
 
 use core::mem;
-use core::slice::ChunksExactMut;
 
 use crate::borrowed::RawFd;
 use crate::decode::{fields, span};
@@ -47,13 +46,13 @@ pub(crate) fn take(slot: &mut [u8; SLOT]) -> Option<Result<RawFd, Errno>> {
 /// The descriptor slots of all messages of some kinds, in order, to read and to mark.
 pub(crate) struct Slots<'a, const KINDS: u8> {
     rest: &'a mut [u8],
-    current: ChunksExactMut<'a, u8>,
+    current: &'a mut [u8],
 }
 
 impl<'a, const KINDS: u8> Slots<'a, KINDS> {
     #[inline(always)]
     pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
-        Self { rest: bytes, current: [].chunks_exact_mut(SLOT) }
+        Self { rest: bytes, current: &mut [] }
     }
 }
 
@@ -63,11 +62,12 @@ impl<'a, const KINDS: u8> Iterator for Slots<'a, KINDS> {
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(slot) = self.current.next() {
-                return slot.first_chunk_mut();
+            if let Some((slot, after)) = mem::take(&mut self.current).split_first_chunk_mut() {
+                self.current = after;
+                return Some(slot);
             }
             let (_, payload) = payload(&mut self.rest, KINDS)?;
-            self.current = payload.chunks_exact_mut(SLOT);
+            self.current = payload;
         }
     }
 }
@@ -105,14 +105,19 @@ pub(crate) fn take_only<const K: usize>(bytes: &mut [u8]) -> Option<[RawFd; K]> 
         return None;
     }
     let mut numbers = [TAKEN; K];
-    for (number, slot) in numbers.iter_mut().zip(slots.chunks_exact(SLOT)) {
-        *number = RawFd::from_ne_bytes(*slot.first_chunk()?);
+    let mut rest = &*slots;
+    for number in &mut numbers {
+        let (slot, after) = rest.split_first_chunk()?;
+        *number = RawFd::from_ne_bytes(*slot);
+        rest = after;
     }
-    if numbers.iter().any(|number| *number < 0) {
+    if numbers.iter().fold(0, |any, number| any | *number) < 0 {
         return None;
     }
-    for slot in slots.chunks_exact_mut(SLOT) {
-        *slot.first_chunk_mut()? = TAKEN.to_ne_bytes();
+    let mut rest = slots;
+    while let Some((slot, after)) = rest.split_first_chunk_mut() {
+        *slot = TAKEN.to_ne_bytes();
+        rest = after;
     }
     Some(numbers)
 }

@@ -8,11 +8,13 @@
 use linux_raw_sys::{general, net};
 
 /// Reinterprets a kernel constant (`u32` in linux-raw-sys) as the C `int` the field or argument has.
+#[inline(always)]
 pub(crate) const fn int(number: u32) -> i32 {
     i32::from_ne_bytes(number.to_ne_bytes())
 }
 
 /// Reinterprets a C `int` as the unsigned word a register or a flag set holds.
+#[inline(always)]
 pub(crate) const fn word(number: i32) -> u32 {
     u32::from_ne_bytes(number.to_ne_bytes())
 }
