@@ -23,6 +23,7 @@ contestants! {
     floor Floor FloorRuns,
     scmsg Scmsg,
     scmsg_prepared ScmsgPrepared,
+    scmsg_set ScmsgSet,
     libc LibcByHand,
     rustix Rustix,
     nix Nix,
