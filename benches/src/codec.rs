@@ -1,6 +1,8 @@
 //! Turns control bytes, without a kernel, into work: what `encode` and `decode` are run on.
 
+use std::hint::black_box;
 use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::contestant::Done;
 use crate::jobs::measured;
@@ -10,6 +12,10 @@ pub trait Work {
     /// Runs it; it gives a length or a sum.
     fn go(self, work: impl FnMut() -> usize) -> Done;
 }
+
+/// Starts at a cache line: without it, where a buffer happens to lie decides a copy's time by a tenth.
+#[repr(align(64))]
+pub struct Line<T>(pub T);
 
 /// So many times, timed.
 pub struct Times(pub usize);
@@ -28,6 +34,20 @@ impl Work for Once {
     fn go(self, mut work: impl FnMut() -> usize) -> Done {
         Done { nanoseconds: 0.0, units: work() }
     }
+}
+
+/// Runs `work` 0 to 63 cache lines further down the stack, further each time: where a process happens to get its stack decides
+/// a copy's time by a half in one process of ten.
+pub fn elsewhere<T>(work: impl FnOnce() -> T) -> T {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    down(CALLS.fetch_add(1, Ordering::Relaxed) % 64, work)
+}
+
+#[inline(never)]
+fn down<T, F: FnOnce() -> T>(lines: usize, work: F) -> T {
+    let mut line = Line([0_u8; 64]);
+    black_box(&mut line);
+    if lines == 0 { work() } else { down(lines - 1, work) }
 }
 
 /// What the messages of a [`Message`] say; 0 where there is none.

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 
-use crate::codec::{Message, Once, Times};
+use crate::codec::{Message, Once, Times, elsewhere};
 use crate::contestant::{Contestant, Done};
 use crate::jobs::{Checked, Receives, Rounds, Sends};
 use crate::stage::{DATAGRAMS, MOST, Stage, UdpStage};
@@ -207,7 +207,11 @@ pub fn run<C: Contestant>(case: &Case, mode: &Mode) -> Outcome {
             let file = File::open("/dev/null").expect("/dev/null");
             let fds = vec![file.as_fd(); n];
             let len = 16 + 4 * n;
-            if checked { (C::encode(&fds, Once)?, len) } else { (C::encode(&fds, Times(rounds))?, len * rounds) }
+            if checked {
+                (C::encode(&fds, Once)?, len)
+            } else {
+                (elsewhere(|| C::encode(&fds, Times(rounds)))?, len * rounds)
+            }
         }
         Decode(n) => {
             let message = Message::new(n == 4);
@@ -215,7 +219,7 @@ pub fn run<C: Contestant>(case: &Case, mode: &Mode) -> Outcome {
             if checked {
                 (C::decode(&message, Once)?, sum)
             } else {
-                (C::decode(&message, Times(rounds))?, sum.wrapping_mul(rounds))
+                (elsewhere(|| C::decode(&message, Times(rounds)))?, sum.wrapping_mul(rounds))
             }
         }
         TwoProcesses(_) => (two_processes::<C>(&stage(), rounds)?, files * rounds),

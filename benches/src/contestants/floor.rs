@@ -10,7 +10,7 @@ use std::slice;
 use libc::{MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, in_pktinfo, iovec, mmsghdr, msghdr};
 use sc::syscall;
 
-use crate::codec::{Expected, Message, Work};
+use crate::codec::{Expected, Line, Message, Work};
 use crate::contestant::{Contestant, Done, Job, check, sum};
 use crate::stage::{DATAGRAM, DATAGRAMS, MOST, Stage, UdpStage, WIDTH};
 
@@ -211,16 +211,20 @@ impl<const RUNS: bool> Bare<RUNS> {
     }
 }
 
-/// Copies a message of one number, or of any.
-fn copy<W: Work, const ONE: bool>(made: &[u64], len: usize, work: W) -> Done {
-    let mut buf = [0_u64; ROOM];
-    let len = if ONE { HEADER + 4 } else { len };
+/// Copies one number, or any.
+fn copy<W: Work, const ONE: bool>(fds: &[BorrowedFd<'_>], work: W) -> Done {
+    let mut line = Line([0; MOST]);
+    line.0.iter_mut().zip(fds).for_each(|(to, from)| *to = from.as_raw_fd());
+    let numbers = &line.0[..fds.len()];
+    let mut buf = Line([0_u64; ROOM]);
+    buf.0.iter_mut().zip(rights(numbers)).for_each(|(to, from)| *to = from);
     work.go(|| {
-        let from = black_box(made.as_ptr()).cast::<u8>();
-        // SAFETY: both have `len` bytes.
-        unsafe { std::ptr::copy_nonoverlapping(from, buf.as_mut_ptr().cast::<u8>(), len) };
+        let numbers = black_box(numbers);
+        let count = if ONE { 1 } else { numbers.len() };
+        // SAFETY: there is room for the most.
+        unsafe { std::ptr::copy_nonoverlapping(numbers.as_ptr(), buf.0.as_mut_ptr().add(2).cast(), count) };
         black_box(&mut buf);
-        len
+        HEADER + 4 * count
     })
 }
 
@@ -270,15 +274,12 @@ impl<const RUNS: bool> Contestant for Bare<RUNS> {
         ))
     }
 
-    /// A copy of bytes that were made before: what no encoder can beat.
+    /// A copy of the numbers to behind a header that was made before: what no encoder can beat.
     fn encode<W: Work>(fds: &[BorrowedFd<'_>], work: W) -> Option<Done> {
         if RUNS {
             return None;
         }
-        let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
-        let made = rights(&numbers);
-        let len = made[0] as usize;
-        Some(if fds.len() == 1 { copy::<W, true>(&made, len, work) } else { copy::<W, false>(&made, len, work) })
+        Some(if fds.len() == 1 { copy::<W, true>(fds, work) } else { copy::<W, false>(fds, work) })
     }
 
     /// Reads of places that are known before: no check at all.

@@ -10,7 +10,7 @@ use libc::{
     SOL_SOCKET, c_int, in_addr, in_pktinfo, iovec, mmsghdr, msghdr, timeval, ucred,
 };
 
-use crate::codec::{Expected, Message, Work};
+use crate::codec::{Expected, Line, Message, Work};
 use crate::contestant::{Contestant, Done, Job, check, sum};
 use crate::stage::{DATAGRAM, DATAGRAMS, MOST, Stage, UdpStage, WIDTH};
 
@@ -182,12 +182,14 @@ fn pass<J: Job, const N: usize>(stage: &Stage, job: J) -> Done {
 
 /// One number, which is known when this is compiled, or any.
 fn encode<W: Work, const ONE: bool>(fds: &[BorrowedFd<'_>], work: W) -> Done {
-    let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
-    let mut control = Aligned([0_u8; ROOM]);
+    let mut line = Line([0; MOST]);
+    line.0.iter_mut().zip(fds).for_each(|(to, from)| *to = from.as_raw_fd());
+    let numbers = &line.0[..fds.len()];
+    let mut control = Line([0_u8; ROOM]);
     // SAFETY: all zero is an empty header.
     let mut header: msghdr = unsafe { zeroed() };
     work.go(|| {
-        let numbers = black_box(&numbers[..]);
+        let numbers = black_box(numbers);
         let count = if ONE { 1 } else { numbers.len() };
         header.msg_control = control.0.as_mut_ptr().cast();
         header.msg_controllen = ROOM;

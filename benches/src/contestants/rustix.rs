@@ -11,7 +11,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmmsg, sendmsg,
 };
 
-use crate::codec::{Expected, Message, Work};
+use crate::codec::{Expected, Line, Message, Work};
 use crate::contestant::{Contestant, Done, Job, check, sum};
 use crate::stage::{MOST, Stage, WIDTH};
 
@@ -121,12 +121,14 @@ impl Contestant for Rustix {
     }
 
     fn encode<W: Work>(fds: &[BorrowedFd<'_>], work: W) -> Option<Done> {
-        let mut space = [MaybeUninit::uninit(); ROOM];
+        let mut space = Line([MaybeUninit::uninit(); ROOM]);
+        let line = Line([*fds.first()?; MOST]);
+        let fds = &line.0[..fds.len()];
         Some(work.go(|| {
             let fds = black_box(fds);
             // Where it is one, the compiler may know.
             let fds = fds.first_chunk::<1>().filter(|_| fds.len() == 1).map_or(fds, |one| &one[..]);
-            let mut control = SendAncillaryBuffer::new(&mut space);
+            let mut control = SendAncillaryBuffer::new(&mut space.0);
             let pushed = control.push(SendAncillaryMessage::ScmRights(fds));
             black_box(&mut control);
             if pushed { 16 + 4 * fds.len() } else { 0 }

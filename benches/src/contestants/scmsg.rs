@@ -9,7 +9,7 @@ use scmsg::{
     SendBatch, SendFlags, SendMsg, bulk, recvmmsg, recvmsg, sendmmsg, sendmsg,
 };
 
-use crate::codec::{Expected, Message, Work};
+use crate::codec::{Expected, Line, Message, Work};
 use crate::contestant::{Contestant, Done, Job, check, sum};
 use crate::stage::{DATAGRAM, DATAGRAMS, MOST, Stage, UdpStage};
 
@@ -98,9 +98,9 @@ fn batch<J: Job, const N: usize>(stage: &Stage, job: J) -> Done {
 
 /// An array, whose length is known when this is compiled, or a slice.
 fn encode<'a, W: Work, F: AsRef<[scmsg::BorrowedFd<'a>]> + ?Sized + 'a>(fds: impl Fn() -> &'a F, work: W) -> Done {
-    let mut buf = ControlBuf::<[u8; Rights::space(MOST)]>::new();
+    let mut buf = Line(ControlBuf::<[u8; Rights::space(MOST)]>::new());
     work.go(|| {
-        let mut control = Encoder::new(&mut buf);
+        let mut control = Encoder::new(&mut buf.0);
         if control.push_rights(fds().as_ref()).is_err() {
             return 0;
         }
@@ -152,10 +152,11 @@ impl Contestant for Scmsg {
     }
 
     fn encode<W: Work>(fds: &[std::os::fd::BorrowedFd<'_>], work: W) -> Option<Done> {
-        let fds: Vec<scmsg::BorrowedFd<'_>> = fds.iter().map(|fd| (*fd).into()).collect();
+        let line = Line([scmsg::BorrowedFd::from(*fds.first()?); MOST]);
+        let fds = &line.0[..fds.len()];
         Some(match fds.first_chunk::<1>() {
             Some(one) if fds.len() == 1 => encode(|| black_box(one), work),
-            _ => encode(|| black_box(&fds[..]), work),
+            _ => encode(|| black_box(fds), work),
         })
     }
 
