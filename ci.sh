@@ -42,6 +42,13 @@ msrv() {
     cargo +1.85.0 check --all-features --all-targets --target-dir target/msrv
 }
 tests() { cargo test --no-fail-fast "$@" -- --nocapture; }
+interop() { # io_uring, poll, mio, tokio: a package of its own
+    local example
+    tests -p interop || return 1
+    for example in uring uring_multishot poll mio_ready tokio_ready; do
+        cargo run --quiet -p interop --example "$example" || return 1
+    done
+}
 
 check "format" cargo fmt --all --check
 check "clippy, all features" cargo clippy --all-targets --all-features --workspace -- -D warnings
@@ -52,6 +59,7 @@ check "Rust 1.85" msrv
 check "tests, no features" tests
 check "tests, std" tests --features std
 check "tests, all features" tests --all-features
+check "interop" interop
 check "instructions" tools/instructions/run
 check "compile time" tools/compile-time/run
 while read -r target; do

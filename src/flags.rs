@@ -96,25 +96,32 @@ bitflags::bitflags! {
 }
 
 impl SendFlags {
-    /// The bits a safe send hands to the kernel.
+    /// The bits a safe send hands to the kernel, for io_uring and raw calls, whose flags are words of their own: with
+    /// `MSG_NOSIGNAL` and without bit 31. A 64-bit io_uring takes bit 31 and then reads the control bytes in the 32-bit
+    /// format.
     #[inline(always)]
-    pub(crate) const fn to_kernel(self) -> u32 {
+    #[must_use]
+    pub const fn to_kernel(self) -> u32 {
         (self.bits() | net::MSG_NOSIGNAL) & !MSG_CMSG_COMPAT
     }
 }
 
 impl RecvFlags {
-    /// The bits a safe receive hands to the kernel.
+    /// The bits a safe receive hands to the kernel, for io_uring and raw calls, whose flags are words of their own: with
+    /// `MSG_CMSG_CLOEXEC` and without bit 31.
     #[inline(always)]
-    pub(crate) const fn to_kernel(self) -> u32 {
+    #[must_use]
+    pub const fn to_kernel(self) -> u32 {
         (self.bits() | net::MSG_CMSG_CLOEXEC) & !MSG_CMSG_COMPAT
     }
 }
 
 impl MsgFlags {
-    /// What the kernel wrote, less the request flag that it echoes.
+    /// What the kernel wrote to `msg_flags` (or to the header of an io_uring multishot receive), less the request flag that
+    /// it echoes.
     #[inline(always)]
-    pub(crate) const fn from_kernel(bits: u32) -> Self {
+    #[must_use]
+    pub const fn from_kernel(bits: u32) -> Self {
         Self::from_bits_retain(bits & !net::MSG_CMSG_CLOEXEC)
     }
 }

@@ -122,7 +122,7 @@ impl<'a> RecvMsg<'a> {
         self
     }
 
-    /// Uses at most `bytes` of the control buffer. `CMSG_LEN(4 * n)` admits `n` descriptors and not one more.
+    /// Uses at most `bytes` of the control buffer that [`control`](Self::control) has given. `CMSG_LEN(4 * n)` admits `n` descriptors and not one more.
     #[inline]
     #[must_use]
     pub const fn limit(mut self, bytes: usize) -> Self {
@@ -148,7 +148,8 @@ impl<'a> RecvMsg<'a> {
     }
 
     /// The header made ready for one receive, for io_uring and raw calls: valid while `self` and what it borrows are.
-    /// [`received`](Self::received) takes what arrived. Ask for `MSG_CMSG_CLOEXEC` in the request, and never for bit 31.
+    /// [`received`](Self::received) takes what arrived. An io_uring request carries flags of its own:
+    /// [`RecvFlags::to_kernel`].
     #[inline]
     pub const fn as_mut_ptr(&mut self) -> *mut msghdr {
         prepare(&mut self.header, self.capacity);

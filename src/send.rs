@@ -163,7 +163,7 @@ impl<'a> SendMsg<'a> {
     }
 
     /// The header, for io_uring and raw calls: valid while `self` and what it borrows are. An io_uring request carries
-    /// flags of its own: set `MSG_NOSIGNAL` there and never bit 31.
+    /// flags of its own: [`SendFlags::to_kernel`].
     #[inline]
     #[must_use]
     pub const fn as_ptr(&self) -> *const msghdr {

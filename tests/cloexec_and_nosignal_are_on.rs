@@ -7,9 +7,9 @@ use std::os::unix::process::ExitStatusExt;
 
 use common::{dev_null, dirty, is_cloexec, output_of, pair, part, run_alone, send};
 use scmsg::{
-    AsFd, CMSG_SPACE, Encoder, Errno, Family, IoSlice, IoSliceMut, RecvFlags, RecvMsg, SendError, SendFlags, SendMsg,
-    SocketAddr, SocketFlags, SocketType, accept, accept_from, bind, connect, getsockname, getsockopt, listen, raw,
-    recv_with_fds, recvmsg, send_with_fds, sendmsg, setsockopt, socket, socketpair, sockopt,
+    AsFd, CMSG_SPACE, Encoder, Errno, Family, IoSlice, IoSliceMut, MsgFlags, RecvFlags, RecvMsg, SendError, SendFlags,
+    SendMsg, SocketAddr, SocketFlags, SocketType, accept, accept_from, bind, connect, getsockname, getsockopt, listen,
+    raw, recv_with_fds, recvmsg, send_with_fds, sendmsg, setsockopt, socket, socketpair, sockopt,
 };
 
 #[test]
@@ -180,4 +180,16 @@ fn an_unknown_bit_goes_to_the_kernel() {
     assert!(arrives(SendFlags::empty()));
     assert!(arrives(SendFlags::CONFIRM));
     assert!(!arrives(SendFlags::CONFIRM | probe));
+}
+
+#[test]
+fn the_words_for_an_io_uring_entry_are_complete() {
+    let all_but_bit_31 = u32::MAX >> 1;
+    assert_eq!(SendFlags::from_bits_retain(u32::MAX).to_kernel(), all_but_bit_31);
+    assert_eq!(SendFlags::empty().to_kernel(), libc::MSG_NOSIGNAL as u32);
+    assert_eq!(RecvFlags::from_bits_retain(u32::MAX).to_kernel(), all_but_bit_31);
+    assert_eq!(RecvFlags::empty().to_kernel(), libc::MSG_CMSG_CLOEXEC as u32);
+    // And what comes back is without the request's flag.
+    let reported = (libc::MSG_CMSG_CLOEXEC | libc::MSG_CTRUNC) as u32;
+    assert_eq!(MsgFlags::from_kernel(reported), MsgFlags::CTRUNC);
 }

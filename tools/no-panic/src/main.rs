@@ -208,6 +208,10 @@ static KEPT: &[&[Kept]] = &[
         "scmsg::Errno::text" => Errno::text,
         "<scmsg::Errno as Ord>::cmp" => <Errno as Ord>::cmp,
         "<scmsg::Errno as PartialOrd>::partial_cmp" => <Errno as PartialOrd>::partial_cmp,
+        // flags
+        "scmsg::MsgFlags::from_kernel" => MsgFlags::from_kernel,
+        "scmsg::RecvFlags::to_kernel" => RecvFlags::to_kernel,
+        "scmsg::SendFlags::to_kernel" => SendFlags::to_kernel,
         // borrowed
         "scmsg::BorrowedFd::as_raw_fd" => BorrowedFd::as_raw_fd,
         "scmsg::BorrowedFd::borrow_raw" => BorrowedFd::borrow_raw,
