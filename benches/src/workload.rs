@@ -126,8 +126,8 @@ impl Case {
     /// Windows of a bulk: how often the descriptor table is filled for it.
     fn windows(self) -> usize {
         let Bulk(n) = self else { return 1 };
-        let room = (nofile() - 600) / MOST;
-        n.div_ceil(MOST).div_ceil(room.min(200))
+        let room = nofile().saturating_sub(600) / MOST;
+        n.div_ceil(MOST).div_ceil(room.clamp(1, 200))
     }
 
     /// Messages in each window.
