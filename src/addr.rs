@@ -42,6 +42,8 @@ families! {
     NETLINK AF_NETLINK "Kernel conversations, `netlink(7)`.",
     PACKET AF_PACKET "Link-layer frames, `packet(7)`.",
     VSOCK AF_VSOCK "Virtual machine and host, `vsock(7)`.",
+    PPPOX AF_PPPOX "PPP over something; an address can hold a descriptor's number.",
+    XDP AF_XDP "Express data path; an address can hold a descriptor's number.",
 }
 
 impl Family {
@@ -108,6 +110,11 @@ pub enum BadName {
         /// Bytes needed.
         min: usize,
     },
+    /// An address of this family can hold a descriptor's number, which safe code may not make up.
+    NamesDescriptor {
+        /// The family.
+        family: Family,
+    },
     /// A path holds a NUL, which would end it there.
     Nul {
         /// Its offset in bytes.
@@ -122,6 +129,7 @@ impl fmt::Display for BadName {
         match self {
             Self::TooLong { len, max } => write!(f, "socket name of {len} bytes, at most {max} fit"),
             Self::TooShort { len, min } => write!(f, "socket address of {len} bytes, at least {min} are needed"),
+            Self::NamesDescriptor { family } => write!(f, "an address of family {} can name a descriptor", family.0),
             Self::Nul { at } => write!(f, "NUL in a socket path at byte {at}"),
             Self::Empty => f.write_str("empty socket name"),
         }
@@ -170,11 +178,21 @@ impl SocketAddr {
         Self::build(Family::UNIX, &[0], name, UNIX_PATH_MAX - 1)
     }
 
-    /// Any address: the bytes of a `sockaddr`, family first, 2 to 128 of them.
+    /// Any address: the bytes of a `sockaddr`, family first, 2 to 128 of them; but none of a family whose addresses can name a
+    /// descriptor (`AF_XDP`, `AF_PPPOX`), which [`raw_unchecked`](Self::raw_unchecked) takes.
     ///
     /// # Errors
-    /// [`BadName::TooLong`] and [`BadName::TooShort`].
+    /// [`BadName::TooLong`], [`BadName::TooShort`] and [`BadName::NamesDescriptor`].
     pub fn raw(sockaddr: &[u8]) -> Result<Self, BadName> {
+        let addr = Self::any(sockaddr)?;
+        match addr.family() {
+            family @ (Family::XDP | Family::PPPOX) => Err(BadName::NamesDescriptor { family }),
+            _ => Ok(addr),
+        }
+    }
+
+    /// [`raw`](Self::raw) of any family at all.
+    pub(crate) fn any(sockaddr: &[u8]) -> Result<Self, BadName> {
         let len = sockaddr.len();
         let (family, rest) = sockaddr.split_first_chunk().ok_or(BadName::TooShort { len, min: 2 })?;
         let family = Family(u16::from_ne_bytes(*family));
@@ -245,7 +263,10 @@ impl SocketAddr {
     /// The length the kernel reported, clipped to what it can have written.
     #[inline]
     pub(crate) fn set_len(&mut self, len: u32) {
-        self.len = len.min(narrow(STORAGE));
+        // A path of 108 bytes is reported with the NUL that has no room.
+        let unix = self.bytes.first_chunk() == Some(&Family::UNIX.0.to_ne_bytes());
+        let most = if unix { 2 + UNIX_PATH_MAX } else { STORAGE };
+        self.len = len.min(narrow(most));
     }
 
     /// Bytes of storage, which start at the start of `self`, as `socklen_t`.

@@ -38,6 +38,8 @@
 use core::fmt;
 use core::iter::FusedIterator;
 
+use linux_raw_sys::net;
+
 use crate::borrowed::{BorrowedFd, RawFd};
 use crate::decode::Cmsgs;
 use crate::errno::Errno;
@@ -46,7 +48,7 @@ use crate::flags::MsgFlags;
 use crate::layout::CMSG_LEN;
 use crate::ledger::{self, BOTH, PIDFD, RIGHTS, Slots};
 use crate::message::{PidFd, Rights};
-use crate::numbers::{SCM_INQ, SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET};
+use crate::numbers::{SCM_CREDENTIALS, SCM_RIGHTS, SCM_SECURITY, SOL_SOCKET, int};
 use crate::set::{FdSet, Storage};
 use crate::traits::{Decode, Short};
 
@@ -205,6 +207,18 @@ impl<'b> Ancillary<'b> {
     }
 }
 
+/// Whether the kernel writes this message of `SOL_SOCKET` in front of the rights: credentials, label, timestamps.
+const fn before_rights(kind: i32) -> bool {
+    kind == SCM_CREDENTIALS
+        || kind == SCM_SECURITY
+        || kind == int(net::SO_TIMESTAMP_OLD)
+        || kind == int(net::SO_TIMESTAMP_NEW)
+        || kind == int(net::SO_TIMESTAMPNS_OLD)
+        || kind == int(net::SO_TIMESTAMPNS_NEW)
+        || kind == int(net::SO_TIMESTAMPING_OLD)
+        || kind == int(net::SO_TIMESTAMPING_NEW)
+}
+
 /// Takes exactly `K` descriptors out of a ledger that may hold anything.
 #[cold]
 fn take_among_others<const K: usize>(bytes: &mut [u8], capacity: usize, whole: bool) -> Result<[RawFd; K], WrongCount> {
@@ -237,8 +251,9 @@ impl Cause {
                     let full = capacity.saturating_sub(end) < size_of::<RawFd>();
                     return if full { Self::Buffer } else { Self::Unknown };
                 }
-                (SOL_SOCKET, SCM_PIDFD | SCM_INQ) => place = place.min(here),
-                _ => {}
+                (SOL_SOCKET, kind) if before_rights(kind) => {}
+                // The pidfd, the unread bytes, and whatever a later kernel puts there.
+                _ => place = place.min(here),
             }
         }
         if capacity.saturating_sub(place) < one { Self::Buffer } else { Self::Unknown }

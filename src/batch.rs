@@ -345,7 +345,8 @@ pub fn sendmmsg<S: AsFd, const N: usize>(
 ///
 /// It waits until all of the batch is filled; with [`RecvFlags::WAITFORONE`] until there is one, with
 /// [`RecvFlags::DONTWAIT`] not at all. The kernel looks at `timeout` only after a message has arrived: it ends a batch, it
-/// does not end the wait for the next message. An error behind the first message is reported by the next call.
+/// does not end the wait for the next message. An error behind the first message is reported by the next call; a signal there as
+/// errno 512, which the kernel keeps to itself elsewhere: call again.
 ///
 /// `MSG_CMSG_CLOEXEC` is added and bit 31 cleared. Linux 2.6.33; on 32-bit targets with a timeout 5.1.
 ///

@@ -1,7 +1,9 @@
 //! Turns any number of descriptors into messages of up to 253, and back: the one place that loops.
 //!
+//! For unix sockets; other families take descriptors and ignore them, which the receiver finds out, not the sender.
+//!
 //! The protocol: every message is one `SCM_RIGHTS` with 1 to 253 descriptors and one data byte, their number. So a
-//! descriptor that was lost on the way is found missing, on any type of socket.
+//! descriptor that was lost on the way is found missing, on stream, seqpacket and datagram.
 //!
 //! Laws: interrupted calls are repeated, every other error stops and says exactly how far it came; whatever arrived is owned
 //! by the set.

@@ -48,6 +48,7 @@
 //! let _ = Encoder::new(&mut buf).push_raw(1, 1, &[0; 4]);
 //! ```
 
+use crate::addr::{BadName, SocketAddr};
 use crate::encode::{Encoder, FixedControl, NoSpace};
 use crate::numbers::{SCM_RIGHTS, SOL_SOCKET};
 
@@ -109,6 +110,20 @@ impl<'a, const N: usize> From<&'a FixedControl<N>> for Control<'a> {
     #[inline]
     fn from(fixed: &'a FixedControl<N>) -> Self {
         Self { bytes: fixed.as_bytes(), descriptors: 0 }
+    }
+}
+
+impl SocketAddr {
+    /// [`raw`](Self::raw) for families whose addresses can name a descriptor as well.
+    ///
+    /// # Safety
+    /// Whatever number in `sockaddr` the kernel takes for a descriptor is one the caller may use so, whenever the address is
+    /// used.
+    ///
+    /// # Errors
+    /// [`BadName::TooLong`] and [`BadName::TooShort`].
+    pub unsafe fn raw_unchecked(sockaddr: &[u8]) -> Result<Self, BadName> {
+        Self::any(sockaddr)
     }
 }
 

@@ -116,6 +116,13 @@ const NUMBER: usize = size_of::<RawFd>();
 #[inline]
 pub(crate) unsafe fn close_all(closer: &mut Closer, numbers: &[u8]) {
     let mut rest = numbers;
+    // Nearly always all of them are one run; that is asked once. A full message is asked as a constant: its loop is unrolled.
+    let all = numbers.len() / NUMBER;
+    if let Some(first) = number(numbers).filter(|first| *first >= 0) {
+        if if all == SCM_MAX_FD { goes_on(first, numbers, SCM_MAX_FD) } else { goes_on(first, numbers, all) } {
+            return closer.push(first, first.wrapping_add(RawFd::try_from(all).unwrap_or(1)).wrapping_sub(1));
+        }
+    }
     while let Some(first) = number(rest) {
         let length = if first < 0 { 1 } else { run(first, rest) };
         rest = rest.get(length.wrapping_mul(NUMBER)..).unwrap_or_default();
@@ -134,12 +141,7 @@ fn number(bytes: &[u8]) -> Option<RawFd> {
 /// How many numbers at the start of `numbers`, of which `first` is the first, are each one more than the one before.
 #[inline(always)]
 fn run(first: RawFd, numbers: &[u8]) -> usize {
-    // Nearly always it is all of them. If not, in steps: a long one, then single ones.
-    let all = numbers.len() / NUMBER;
-    // A full message, as a constant: its loop is unrolled, 1.3 instructions for each number.
-    if if all == SCM_MAX_FD { goes_on(first, numbers, SCM_MAX_FD) } else { goes_on(first, numbers, all) } {
-        return all;
-    }
+    // Long steps, then single ones.
     let mut run = 1_usize;
     for step in [32_usize, 1] {
         while let Some(longer) = numbers.get(run.wrapping_sub(1).wrapping_mul(NUMBER)..) {

@@ -25,7 +25,7 @@ use crate::send::{NoData, SendMsg, sendmsg};
 /// Control bytes for the most descriptors one message can have.
 pub(crate) const RIGHTS: usize = Rights::space(SCM_MAX_FD);
 
-/// Control bytes for all that can come beside them: credentials, pidfd, unread bytes, timestamps, a label of 256 bytes.
+/// Control bytes for all that can come beside them: credentials, pidfd, unread bytes, timestamps, a label of up to 256 bytes.
 pub(crate) const BESIDE: usize = space_of::<Credentials>()
     + space_of::<PidFd>()
     + space_of::<UnreadBytes>()
@@ -119,7 +119,8 @@ impl From<Errno> for RecvError {
     }
 }
 
-/// Sends `data` with up to 253 descriptors: one `sendmsg`. Returns the data bytes sent, which on a stream can be fewer
+/// Sends `data` with up to 253 descriptors over a unix socket: one `sendmsg`, with `MSG_NOSIGNAL`. **Other families take
+/// descriptors and ignore them.** Returns the data bytes sent, which on a stream can be fewer
 /// than given; the descriptors go with the first of them. Stack bytes: about 1,200.
 ///
 /// # Errors
@@ -150,7 +151,7 @@ pub fn send_with_fds<S: AsFd>(socket: S, data: &[u8], fds: &[BorrowedFd<'_>]) ->
     Ok(sendmsg(socket, &message, SendFlags::empty())?)
 }
 
-/// Receives into `buf` a message with exactly `K` descriptors: one `recvmsg`. Returns the data bytes and the descriptors,
+/// Receives into `buf` a message with exactly `K` descriptors: one `recvmsg`, with `MSG_CMSG_CLOEXEC`. Returns the data bytes and the descriptors,
 /// close-on-exec. Credentials and the like may come beside them and are dropped. Stack bytes: about 1,700.
 ///
 /// With `K == 0`, `Ok((0, []))` is the end of a stream.

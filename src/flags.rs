@@ -23,7 +23,8 @@ bitflags::bitflags! {
         /// More data follows (TCP, UDP, kTLS).
         #[doc(alias = "MSG_MORE")]
         const MORE = net::MSG_MORE;
-        /// The last byte is out-of-band (TCP; unix streams since Linux 5.15).
+        /// The last byte is out-of-band (TCP; unix streams since Linux 5.15). **Descriptors that go with a single byte are
+        /// destroyed when the receiver skips it**, and it cannot tell.
         #[doc(alias = "MSG_OOB")]
         const OOB = net::MSG_OOB;
         /// Only to directly connected networks.
@@ -33,7 +34,8 @@ bitflags::bitflags! {
         #[doc(alias = "MSG_CONFIRM")]
         const CONFIRM = net::MSG_CONFIRM;
         /// Do not copy the data; completion comes on the error queue (Linux 4.14, needs `SO_ZEROCOPY`). The memory
-        /// must not change until then, which this crate cannot see.
+        /// must not change until then, which this crate cannot see; so nothing here sets `SO_ZEROCOPY`, without which the flag
+        /// does nothing.
         #[doc(alias = "MSG_ZEROCOPY")]
         const ZEROCOPY = MSG_ZEROCOPY;
         /// Connect and send at once (TCP, Linux 3.6).

@@ -307,7 +307,8 @@ impl core::iter::FusedIterator for Data<'_> {}
 /// | `ECONNREFUSED` | a datagram sent earlier found no receiver (inet) |
 /// | `ECONNRESET` | the peer closed with unread data |
 /// | `EINTR` | a signal came first |
-/// | `EINVAL` | [`RecvFlags::OOB`] with no out-of-band byte; a listening socket |
+/// | `EINVAL` | [`RecvFlags::OOB`] with no out-of-band byte; a listening socket; a unix stream without a peer |
+/// | `EOPNOTSUPP` | [`RecvFlags::OOB`] on a unix datagram |
 /// | `EMSGSIZE` | over 1024 pieces |
 /// | `ENOTCONN` | the socket has no peer |
 #[inline]

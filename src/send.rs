@@ -188,7 +188,8 @@ pub(crate) fn pieces(header: &msghdr) -> &[iovec] {
 /// `sendmsg(2)`, once: the number of data bytes sent, which on a stream can be fewer than given. Descriptors go with the
 /// first of them.
 ///
-/// `MSG_NOSIGNAL` is added and bit 31 cleared. Sending does not close the sender's descriptors.
+/// `MSG_NOSIGNAL` is added and bit 31 cleared. Sending does not close the sender's descriptors. **Only unix sockets deliver
+/// descriptors: internet sockets take `SCM_RIGHTS` and ignore it.**
 ///
 /// # Errors
 /// | errno | when |
@@ -200,9 +201,11 @@ pub(crate) fn pieces(header: &msghdr) -> &[iovec] {
 /// | `EFAULT`, `ENOTSOCK` | not from this call with std's or this crate's sockets |
 /// | `EINTR` | a signal came first; nothing was sent |
 /// | `EINVAL` | over 253 descriptors, an io_uring descriptor (6.7), or a message this socket does not take |
-/// | `EISCONN`, `EOPNOTSUPP` | an address on a connected or stream socket |
+/// | `EISCONN`, `EOPNOTSUPP` | an address on a connected or stream socket; [`SendFlags::OOB`] on a datagram |
 /// | `EMSGSIZE` | the datagram is longer than the socket's send buffer; over 1024 pieces |
 /// | `ENOBUFS` | control bytes reach `net.core.optmem_max` (131 072; 20 480 before about 6.8); `ENOMEM` from a 32-bit process |
+/// | `ENOENT`, `EACCES`, `EPROTOTYPE` | the path in the address is not there, may not be written, or is a socket of another type |
+/// | `ENOMEM` | no memory |
 /// | `ENOTCONN`, `EDESTADDRREQ` | no peer and no address |
 /// | `EPERM` | credentials that are not the sender's; the receiver refuses descriptors (`SO_PASSRIGHTS` off, 6.16) |
 /// | `ESRCH` | credentials with a pid that does not exist |

@@ -129,7 +129,8 @@ options! { SOL_SOCKET:
     ReceiveTimestampingOld SO_TIMESTAMPING_OLD u32: SetOption GetOption;
     /// Deliver [`TimestampingNew`](crate::TimestampingNew): `SOF_TIMESTAMPING_*` bits; 4 bytes, Linux 5.1.
     ReceiveTimestampingNew SO_TIMESTAMPING_NEW u32: SetOption GetOption;
-    /// Who connected, or made the pair: 12 bytes, Linux 2.2. For a listener's peer, whoever called `listen`.
+    /// Who connected, or made the pair: 12 bytes, Linux 2.2. For a listener's peer, whoever called `listen`. **Without a
+    /// peer, and on other families: pid `None`, uid and gid 4294967295.**
     PeerCred SO_PEERCRED Credentials: GetOption;
     /// A new process descriptor of the peer, owned by the caller: 4 bytes, Linux 6.5; close-on-exec.
     PeerPidFd SO_PEERPIDFD OwnedFd: GetOption;
@@ -166,7 +167,7 @@ options! { SOL_IPV6:
 /// # Errors
 /// | errno | when |
 /// |---|---|
-/// | `ENOPROTOOPT` | the kernel is older than the option |
+/// | `ENOPROTOOPT` | the kernel is older than the option, or this socket's type does not have it |
 /// | `EOPNOTSUPP` | this socket's family or type does not have it |
 /// | `EINVAL`, `EPERM` | the value is not allowed |
 #[inline]
@@ -184,7 +185,7 @@ pub fn setsockopt<S: AsFd, O: SetOption>(socket: S, option: O, value: O::Value) 
 /// # Errors
 /// | errno | when |
 /// |---|---|
-/// | `ENOPROTOOPT` | the kernel is older than the option |
+/// | `ENOPROTOOPT` | the kernel is older than the option, or this socket's type does not have it |
 /// | `EOPNOTSUPP` | this socket's family or type does not have it |
 /// | `ENODATA`, `ESRCH` | [`PeerPidFd`]: there is no peer process |
 /// | `EMFILE` | [`PeerPidFd`]: no descriptor left |
@@ -211,7 +212,7 @@ pub fn getsockopt<S: AsFd, O: GetOption>(socket: S, option: O) -> Result<O::Valu
 /// | errno | when |
 /// |---|---|
 /// | `ENOPROTOOPT` | no security module gives one, or not for this socket |
-/// | `ERANGE` | `buf` is too small |
+/// | `ERANGE` | `buf` is too small; labels are seldom over 256 bytes, and at most a page |
 #[doc(alias = "SO_PEERSEC")]
 #[inline]
 pub fn peer_label<S: AsFd>(socket: S, buf: &mut [u8]) -> Result<&[u8], Errno> {

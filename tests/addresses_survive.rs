@@ -131,6 +131,23 @@ fn raw_bytes_that_cannot_be_an_address_are_refused() {
     }
 }
 
+/// A `sockaddr_xdp` ends in the number of a descriptor, and a `sockaddr_pppox` can hold one.
+#[test]
+fn raw_bytes_that_can_name_a_descriptor_need_unsafe() {
+    for family in [Family::XDP, Family::PPPOX] {
+        for len in [2, 16, 128] {
+            let mut bytes = vec![0; len];
+            bytes[..2].copy_from_slice(&family.0.to_ne_bytes());
+            assert_eq!(SocketAddr::raw(&bytes), Err(BadName::NamesDescriptor { family }));
+            // SAFETY: the address is not used.
+            assert_eq!(unsafe { SocketAddr::raw_unchecked(&bytes) }.unwrap().as_bytes(), bytes);
+        }
+    }
+    assert_eq!((Family::XDP.0, Family::PPPOX.0), (44, 24));
+    // SAFETY: the address is not used.
+    assert_eq!(unsafe { SocketAddr::raw_unchecked(&[1]) }, Err(BadName::TooShort { len: 1, min: 2 }));
+}
+
 #[test]
 fn unix_bytes_from_a_kernel_mean_what_unix_7_says() {
     let unix = |path: &[u8]| {
@@ -213,8 +230,11 @@ proptest! {
         if known {
             bytes[..2].copy_from_slice(&family.to_ne_bytes());
         }
-        let addr = SocketAddr::raw(&bytes).unwrap();
+        // SAFETY: the address is not used.
+        let addr = unsafe { SocketAddr::raw_unchecked(&bytes) }.unwrap();
         prop_assert_eq!(addr.as_bytes(), &bytes[..]);
+        let names = matches!(addr.family(), Family::XDP | Family::PPPOX);
+        prop_assert_eq!(SocketAddr::raw(&bytes).is_err(), names);
         let printed = format!("{addr:?}");
         match addr.address() {
             Address::Unnamed => prop_assert!(bytes.len() == 2),
@@ -247,7 +267,8 @@ fn no_length_and_family_panics() {
             for fill in [0, 1, 0xff] {
                 let mut bytes = vec![fill; len];
                 bytes[..2].copy_from_slice(&family.to_ne_bytes());
-                let addr = SocketAddr::raw(&bytes).unwrap();
+                // SAFETY: the address is not used.
+                let addr = unsafe { SocketAddr::raw_unchecked(&bytes) }.unwrap();
                 assert!(!format!("{:?} {addr:?}", addr.address()).is_empty());
             }
         }

@@ -23,13 +23,13 @@ fn the_stack_bytes_are_those_of_the_types() {
     let sizes = sizes! {
         "Encoder" Encoder<'_, '_>, "Control" Control<'_>, "IoSlice" IoSlice<'_>, "IoSliceMut" IoSliceMut<'_>,
         "SendMsg" SendMsg<'_>, "RecvMsg" RecvMsg<'_>, "Received" Received<'_>, "Ancillary" Ancillary<'_>,
-        "SocketAddr" SocketAddr, "PollFd" PollFd<'_>, "OwnedFd" OwnedFd, "BorrowedFd" BorrowedFd<'_>,
+        "SocketAddr" SocketAddr, "PollFd" PollFd<'_>, "Batch" Batch<'_>, "OwnedFd" OwnedFd, "BorrowedFd" BorrowedFd<'_>,
     };
     let rows = table("## Stack bytes");
     let mut named = 0;
     for row in &rows {
         for name in row[0].split(", ").map(|name| name.trim_matches('`')) {
-            if name.starts_with("ControlBuf") || name.starts_with("FdSet") || name.contains("Batch<N>") {
+            if name.starts_with("ControlBuf") || name.starts_with("FdSet") || name.contains("<N>") {
                 continue;
             }
             let (_, size) = sizes.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("what is {name}?"));
@@ -42,6 +42,8 @@ fn the_stack_bytes_are_those_of_the_types() {
     let row = |name: &str| rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{name} is not there"))[1];
     assert_eq!(row("`SendBatch<N>`"), "64 N + 16");
     assert_eq!(row("`RecvBatch<N>`"), "72 N + 16");
+    assert_eq!(row("`FixedControl<N>`"), "`N` rounded up to 8");
+    assert_eq!((size_of::<FixedControl<20>>(), size_of::<FixedControl<24>>()), (24, 24));
     assert_eq!(row("`FdSet`"), "16 and its storage, 4 for each descriptor");
     macro_rules! at {
         ($($n:literal),*) => {$(

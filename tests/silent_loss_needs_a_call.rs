@@ -5,9 +5,9 @@ mod common;
 
 use common::{Canary, dirty, own_credentials, pair, send, send_control};
 use scmsg::{
-    CMSG_LEN, Control, ControlBuf, Credentials, Encoder, Errno, IoSlice, IoSliceMut, NoData, OwnedFd, Received,
-    RecvError, RecvFlags, RecvMsg, SendError, SendFlags, SendMsg, Shutdown, SocketType, UnreadBytes, recv_with_fds,
-    recvmsg, send_with_fds, sendmsg, setsockopt, shutdown, sockopt,
+    CMSG_LEN, Control, ControlBuf, Credentials, Encoder, Errno, Family, IoSlice, IoSliceMut, NoData, OwnedFd, Received,
+    RecvError, RecvFlags, RecvMsg, SendError, SendFlags, SendMsg, Shutdown, SocketFlags, SocketType, UnreadBytes, bind,
+    connect, getsockname, recv_with_fds, recvmsg, send_with_fds, sendmsg, setsockopt, shutdown, socket, sockopt,
 };
 
 /// Receives up to 8 bytes and 8 descriptors, and hands it to `look`.
@@ -249,4 +249,45 @@ fn what_was_truncated_is_never_called_the_end() {
         assert_eq!((received.bytes, received.is_end()), (0, false));
         assert!(canary.all_closed());
     }
+}
+
+/// Why the documents of every send name unix sockets: the internet's take descriptors, ignore them, and say nothing.
+#[test]
+fn an_internet_socket_ignores_descriptors() {
+    let canary = Canary::new();
+    let here = scmsg::SocketAddr::from(std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0));
+    let udp = || socket(Family::INET, SocketType::DGRAM, SocketFlags::empty(), 0).unwrap();
+    let (a, b) = (udp(), udp());
+    bind(&b, &here).unwrap();
+    connect(&a, &getsockname(&b).unwrap()).unwrap();
+    assert_eq!(send_with_fds(&a, b"x", &[canary.fd()]), Ok(1));
+    let found =
+        receive(&b, |received| (received.bytes, received.control.fds().count(), received.flags.bits())).unwrap();
+    assert_eq!(found, (1, 0, 0));
+    assert_eq!(send_with_fds(&a, b"x", &[canary.fd()]), Ok(1));
+    let error = recv_with_fds::<1>(&b, &mut [0]).unwrap_err();
+    assert!(
+        matches!(error, RecvError::WrongCount { bytes: 1, count } if count.found == 0 && count.truncated.is_none())
+    );
+    assert!(canary.all_closed());
+}
+
+/// Why `SendFlags::OOB` warns: descriptors that go with one out-of-band byte are gone when the byte is skipped.
+#[test]
+fn an_out_of_band_byte_takes_descriptors_with_it() {
+    let canary = Canary::new();
+    let (a, b) = pair(SocketType::STREAM);
+    let mut buf = dirty::<64>();
+    let control = rights(&mut buf, &canary, 1);
+    let data = [IoSlice::new(b"!")];
+    let message = SendMsg::new(&data).control(&control).unwrap();
+    match sendmsg(&a, &message, SendFlags::OOB) {
+        Ok(sent) => assert_eq!(sent, 1),
+        Err(error) => return println!("SKIPPED: no out-of-band bytes on unix streams here: {error}"),
+    }
+    send(&a, b"x", &[]).unwrap();
+    let found =
+        receive(&b, |received| (received.bytes, received.control.fds().count(), received.flags.bits())).unwrap();
+    assert_eq!(found, (1, 0, 0), "and no truncation is reported");
+    assert!(canary.all_closed());
 }

@@ -32,7 +32,13 @@ message!(UnreadBytes, SOL_SOCKET, SCM_INQ);
 #[inline]
 fn slot(bytes: [u8; 4]) -> Option<Result<RawFd, Errno>> {
     let number = RawFd::from_ne_bytes(bytes);
-    if number >= 0 { Some(Ok(number)) } else { Errno::from_slot(number).map(Err) }
+    if number >= 0 { Some(Ok(number)) } else { refused(number) }
+}
+
+/// What a negative slot says.
+#[cold]
+fn refused(number: RawFd) -> Option<Result<RawFd, Errno>> {
+    Errno::from_slot(number).map(Err)
 }
 
 /// The numbers in an `SCM_RIGHTS` payload: `4 n` bytes, `n` up to 253. Sent by

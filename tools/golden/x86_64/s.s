@@ -35,7 +35,7 @@ L1:
  movq %r8, %rax
  retq
 
-receive: # 44 instructions
+receive: # 47 instructions
  movq %rdx, %r9
  movq %rdi, %r8
  movq 56(%rdx), %rax
@@ -55,10 +55,13 @@ receive: # 44 instructions
  testq %rdx, %rdx
  je L1
  movl 8(%r9), %esi
- movl $128, %edi
- cmpl %edi, %esi
- cmovbl %esi, %edi
- movl %edi, 128(%rdx)
+ cmpw $1, (%rdx)
+ movl $110, %edi
+ movl $128, %r10d
+ cmovel %edi, %r10d
+ cmpl %esi, %r10d
+ cmovael %esi, %r10d
+ movl %r10d, 128(%rdx)
 L1:
  movq 40(%r9), %rdx
  cmpq %rdx, %rcx
