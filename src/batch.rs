@@ -5,10 +5,11 @@
 //! (law 3).
 
 use core::fmt;
-use core::iter::FusedIterator;
+use core::iter::{FusedIterator, Zip};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr;
+use core::slice;
 use core::time::Duration;
 
 use crate::borrowed::AsFd;
@@ -240,7 +241,7 @@ impl<'a, const N: usize> RecvBatch<'a, N> {
     fn prepared(&mut self) -> &mut [mmsghdr] {
         let written = core::mem::take(&mut self.written);
         let entries = self.entries.get();
-        for (entry, capacity) in entries.iter_mut().zip(&self.capacities).take(written) {
+        for (entry, capacity) in entries.get_mut(..written).unwrap_or_default().iter_mut().zip(&self.capacities) {
             prepare(&mut entry.msg_hdr, *capacity);
         }
         entries
@@ -264,8 +265,8 @@ impl<const N: usize> fmt::Debug for RecvBatch<'_, N> {
 /// messages that were not reached.
 #[must_use = "dropping it closes the descriptors that arrived"]
 pub struct Batch<'b> {
-    entries: core::slice::IterMut<'b, mmsghdr>,
-    capacities: core::slice::Iter<'b, usize>,
+    /// Each entry with the capacity of its control buffer.
+    entries: Zip<slice::IterMut<'b, mmsghdr>, slice::Iter<'b, usize>>,
 }
 
 // SAFETY: it is a unique borrow of a `RecvBatch`, which may be sent.
@@ -276,7 +277,7 @@ impl<'b> Iterator for Batch<'b> {
 
     #[inline]
     fn next(&mut self) -> Option<Received<'b>> {
-        let (entry, capacity) = (self.entries.next()?, self.capacities.next()?);
+        let (entry, capacity) = self.entries.next()?;
         let bytes = usize::try_from(entry.msg_len).unwrap_or(usize::MAX);
         // SAFETY: the entries are those that one receive has filled, made of messages whose borrows last for 'b, and each is
         // given out once.
@@ -370,5 +371,5 @@ pub fn recvmmsg<'b, S: AsFd, const N: usize>(
     let arrived = unsafe { raw::recvmmsg(socket.as_fd().as_raw_fd(), pointer, count, flags.to_kernel(), time) }?;
     batch.written = arrived;
     let entries = batch.entries.get().get_mut(..arrived).unwrap_or_default();
-    Ok(Batch { entries: entries.iter_mut(), capacities: batch.capacities.iter() })
+    Ok(Batch { entries: entries.iter_mut().zip(&batch.capacities) })
 }
