@@ -162,10 +162,17 @@ impl<'b> Ancillary<'b> {
     /// Moves descriptors out of all `SCM_RIGHTS` into a set, as many as fit: how many. What does not fit stays owned here.
     #[inline]
     pub fn take_into<S: Storage>(&mut self, set: &mut FdSet<S>) -> usize {
-        let taken = ledger::take_into(self.bytes, set.space(self.bytes.len() / 4));
+        let (taken, none_left) = ledger::take_into(self.bytes, set.space(self.bytes.len() / 4));
         // SAFETY: the first `taken` slots hold descriptors that were owned here until their slots were marked as taken.
         unsafe { set.added(taken) };
+        self.settled |= none_left;
         taken
+    }
+
+    /// Whether it is known that no descriptor is left, without looking.
+    #[inline]
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.settled
     }
 
     /// Takes the process descriptor of an `SCM_PIDFD`; `Some(Err)` if the kernel could not make one (`EMFILE`).

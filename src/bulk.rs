@@ -183,5 +183,8 @@ fn one<S: AsFd, T: Storage>(
 /// How many descriptors nobody has taken. Not `count`, which can overflow where that is a panic.
 #[inline]
 fn left(control: &Ancillary<'_>) -> usize {
+    if control.is_settled() {
+        return 0;
+    }
     control.fds().filter(Result::is_ok).fold(0_usize, |left, _| left.saturating_add(1))
 }

@@ -142,21 +142,28 @@ pub(crate) fn take_first<const K: usize>(bytes: &mut [u8]) -> [RawFd; K] {
     numbers
 }
 
-/// Moves the descriptors of all `SCM_RIGHTS` to `room`, as many as fit: how many. Errnos stay in their slots.
+/// Moves the descriptors of all `SCM_RIGHTS` to `room`, as many as fit: how many, and whether it is known that none is left
+/// anywhere. Errnos stay in their slots.
 #[inline]
-pub(crate) fn take_into(bytes: &mut [u8], room: &mut [RawFd]) -> usize {
+pub(crate) fn take_into(bytes: &mut [u8], room: &mut [RawFd]) -> (usize, bool) {
     let mut rest = bytes;
-    let mut taken = 0_usize;
-    while let Some((_, slots)) = payload(&mut rest, RIGHTS) {
+    let (mut taken, mut none_left) = (0_usize, true);
+    while let Some((kind, slots)) = payload(&mut rest, BOTH) {
+        if kind != SCM_RIGHTS {
+            none_left = false;
+            continue;
+        }
         let room = room.get_mut(taken..).unwrap_or_default();
-        taken = taken.saturating_add(take_slots(slots, room));
+        let (moved, all) = take_slots(slots, room);
+        taken = taken.saturating_add(moved);
+        none_left &= all;
     }
-    taken
+    (taken, none_left)
 }
 
-/// Moves the descriptors of one payload.
+/// Moves the descriptors of one payload: how many, and whether it is known that those were all.
 #[inline]
-fn take_slots(slots: &mut [u8], room: &mut [RawFd]) -> usize {
+fn take_slots(slots: &mut [u8], room: &mut [RawFd]) -> (usize, bool) {
     // Nearly always all are descriptors, and there is room: copied as one, which becomes vector instructions.
     let mut any = 0;
     for slot in slots.chunks_exact(SLOT) {
@@ -171,7 +178,7 @@ fn take_slots(slots: &mut [u8], room: &mut [RawFd]) -> usize {
             *to = slot.first_chunk().map_or(TAKEN, |slot| RawFd::from_ne_bytes(*slot));
             slot.copy_from_slice(&TAKEN.to_ne_bytes());
         }
-        return count;
+        return (count, true);
     }
     let full = slots.chunks_exact_mut(SLOT).filter_map(|slot| slot.first_chunk_mut());
     let full = full.filter(|slot| RawFd::from_ne_bytes(**slot) >= 0);
@@ -180,5 +187,5 @@ fn take_slots(slots: &mut [u8], room: &mut [RawFd]) -> usize {
         *to = RawFd::from_ne_bytes(mem::replace(slot, TAKEN.to_ne_bytes()));
         taken = taken.saturating_add(1);
     }
-    taken
+    (taken, false)
 }
