@@ -17,7 +17,7 @@
 //! | [`Ipv6PacketInfo`] | `SOL_IPV6`, `IPV6_PKTINFO` 50 | 20 | 20 | `IPV6_RECVPKTINFO` | 2.6.14 | `include/uapi/linux/ipv6.h` |
 //!
 //! Sizes are payload bytes; "16 or 8" is 64-bit or 32-bit. Anything else arrives as a [`Cmsg`](crate::Cmsg) with level,
-//! kind and payload, and [`Message`], [`Encode`](crate::Encode) and [`Decode`](crate::Decode) are open for it.
+//! kind and payload, and [`Message`], [`Encode`](crate::Encode) and [`Decode`] are open for it.
 
 #![forbid(unsafe_code)]
 
