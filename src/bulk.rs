@@ -160,7 +160,8 @@ fn one<S: AsFd, T: Storage>(
 ) -> Result<usize, (usize, Stop)> {
     let mut data = [IoSliceMut::new(count)];
     let mut message = RecvMsg::new(&mut data).control(buf);
-    let mut arrived = recvmsg(socket, &mut message, RecvFlags::empty()).map_err(|e| (0, Stop::Errno(e)))?;
+    // With MSG_TRUNC a longer datagram says how long it was.
+    let mut arrived = recvmsg(socket, &mut message, RecvFlags::TRUNC).map_err(|e| (0, Stop::Errno(e)))?;
     if arrived.is_end() {
         return Err((0, Stop::Closed));
     }

@@ -71,6 +71,28 @@ pub(crate) mod sealed {
 /// assert_eq!(set.len(), 1);
 /// # Ok::<(), scmsg::Errno>(())
 /// ```
+/// What is lent is not closed meanwhile, nor does it outlive the set:
+/// ```compile_fail,E0502
+/// fn f(set: &mut scmsg::FdSet<[i32; 4]>) {
+///     let lent = set.fds();
+///     set.clear();
+///     let _ = lent;
+/// }
+/// ```
+/// ```compile_fail,E0597
+/// let lent = {
+///     let set = scmsg::FdSet::new([0; 4]);
+///     set.fds()
+/// };
+/// let _ = lent;
+/// ```
+/// The numbers in its storage are the set's alone:
+/// ```compile_fail,E0506
+/// let mut numbers = [0; 4];
+/// let set = scmsg::FdSet::new(&mut numbers[..]);
+/// numbers[0] = 1;
+/// drop(set);
+/// ```
 pub struct FdSet<S: Storage> {
     storage: S,
     first: usize,

@@ -8,12 +8,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Canary, dev_null, dirty, own_credentials, pair, part, pipe, run_alone, send, table};
+use common::{Canary, dev_null, dirty, inode, own_credentials, pair, part, pipe, run_alone, send, table};
 use scmsg::{
-    AsFd, Batch, BatchFull, BorrowedFd, CMSG_LEN, CMSG_SPACE, Cause, ControlBuf, Credentials, Encoder, Errno, Family,
-    IoSlice, IoSliceMut, MsgFlags, OwnedFd, Received, RecvBatch, RecvFlags, RecvMsg, SendBatch, SendFlags, SendMsg,
-    Shutdown, SocketAddr, SocketFlags, SocketType, bind, connect, getsockname, recvmmsg, sendmmsg, setsockopt,
-    shutdown, socket, socketpair, sockopt, space_of,
+    AsFd, Batch, BatchFull, CMSG_LEN, CMSG_SPACE, Cause, ControlBuf, Credentials, Encoder, Errno, Family, IoSlice,
+    IoSliceMut, MsgFlags, OwnedFd, Received, RecvBatch, RecvFlags, RecvMsg, SendBatch, SendFlags, SendMsg, Shutdown,
+    SocketAddr, SocketFlags, SocketType, bind, connect, getsockname, recvmmsg, sendmmsg, setsockopt, shutdown, socket,
+    socketpair, sockopt, space_of,
 };
 
 const NONE: SendFlags = SendFlags::empty();
@@ -202,16 +202,6 @@ fn the_last_of_10_000_uses_equals_the_first() {
     }
     assert_eq!(table(), before);
     println!("{uses} receives");
-}
-
-/// Something only this descriptor is: the inode of its pipe.
-fn inode(fd: BorrowedFd<'_>) -> u64 {
-    // SAFETY: `stat` is a local, and all zeroes are one.
-    unsafe {
-        let mut stat: libc::stat = std::mem::zeroed();
-        assert_eq!(libc::fstat(fd.as_raw_fd(), &mut stat), 0);
-        stat.st_ino as u64
-    }
 }
 
 #[test]

@@ -2,17 +2,18 @@
 
 mod common;
 
-use std::net::SocketAddr as Inet;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr as Inet};
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::{Canary, TYPES, dev_null, dirty, is_cloexec, own_credentials, pair, send};
 use scmsg::{
-    Address, AsFd, Cmsg, Credentials, Decode, Encoder, Errno, Family, IoSlice, IoSliceMut, MsgFlags, OwnedFd, PidFd,
-    PollFd, PollFlags, Received, RecvFlags, RecvMsg, Rights, SecurityLabel, SendFlags, SendMsg, Shutdown, SocketAddr,
-    SocketFlags, SocketType, TimestampNew, TimestampNsNew, TimestampNsOld, TimestampOld, TimestampingNew,
-    TimestampingOld, UnreadBytes, accept, accept_from, bind, connect, getpeername, getsockname, getsockopt, listen,
-    peer_label, poll, recvmsg, sendmsg, setsockopt, shutdown, socket, sockopt,
+    Address, AsFd, CMSG_LEN, Cmsg, Control, Credentials, Decode, Encoder, Errno, Family, FixedControl, IoSlice,
+    IoSliceMut, Ipv4PacketInfo, Ipv6PacketInfo, Message, MsgFlags, OwnedFd, PidFd, PollFd, PollFlags, Received,
+    RecvFlags, RecvMsg, Rights, SecurityLabel, SendFlags, SendMsg, Shutdown, SocketAddr, SocketFlags, SocketType,
+    TimestampNew, TimestampNsNew, TimestampNsOld, TimestampOld, TimestampingNew, TimestampingOld, UnreadBytes, accept,
+    accept_from, bind, connect, getpeername, getsockname, getsockopt, listen, peer_label, poll, recvmsg, sendmsg,
+    setsockopt, shutdown, socket, sockopt,
 };
 
 const NONE: SocketFlags = SocketFlags::empty();
@@ -313,6 +314,128 @@ fn timestamping_old_and_new_are_of_now() {
             assert!(start.elapsed() < Duration::from_secs(10), "no stamp, new: {new}");
         }
     }
+}
+
+/// The loopback interface, as other programs number it.
+fn loopback() -> u32 {
+    // SAFETY: the name ends with a NUL.
+    unsafe { libc::if_nametoindex(c"lo".as_ptr()) }
+}
+
+/// Sends one byte from `a` with this control, and hands over what `b` receives.
+fn with_control(a: &OwnedFd, b: &OwnedFd, control: Control<'_>, look: impl FnOnce(Received<'_>)) {
+    let data = [IoSlice::new(b"x")];
+    let message = SendMsg::new(&data).control(control).unwrap();
+    assert_eq!(sendmsg(a, &message, SendFlags::empty()), Ok(1));
+    receive(b, RecvFlags::empty(), look);
+}
+
+/// The address and port that a message came from.
+fn came_from(b: &OwnedFd) -> Inet {
+    let mut from = SocketAddr::unnamed();
+    let mut room = [0xff; 4];
+    let mut room = [IoSliceMut::new(&mut room)];
+    let mut message = RecvMsg::new(&mut room).from(&mut from);
+    let received = recvmsg(b, &mut message, RecvFlags::empty()).unwrap();
+    match received.from().unwrap().address() {
+        Address::V4(v4) => v4.into(),
+        Address::V6(v6) => v6.into(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn ipv4_packet_info_says_where_a_datagram_came_in_and_chooses_where_it_goes_out() {
+    // To any address of this machine: the sender is not told which one it uses, the receiver not on which it listens.
+    let any = |_| {
+        let socket = socket(Family::INET, SocketType::DGRAM, NONE, 0).unwrap();
+        bind(&socket, &Inet::from(([0, 0, 0, 0], 0)).into()).unwrap();
+        socket
+    };
+    let [a, b] = [(); 2].map(any);
+    let Address::V4(home) = getsockname(&b).unwrap().address() else { panic!("not IPv4") };
+    connect(&a, &Inet::from(([127, 0, 0, 3], home.port())).into()).unwrap();
+    assert_eq!(getsockopt(&b, sockopt::ReceivePacketInfo), Ok(false));
+    setsockopt(&b, sockopt::ReceivePacketInfo, true).unwrap();
+    assert_eq!(getsockopt(&b, sockopt::ReceivePacketInfo), Ok(true));
+    let there = Ipv4Addr::new(127, 0, 0, 3);
+    let expected = Ipv4PacketInfo { interface: loopback(), local: there, destination: there };
+    send(&a, b"x", &[]).unwrap();
+    receive(&b, RecvFlags::empty(), |received| assert_eq!(find(&received), Some(expected)));
+    // Back from the address that the datagram was sent to, and not the one that routing would choose.
+    let answer = Ipv4PacketInfo { interface: 0, local: Ipv4Addr::new(127, 0, 0, 9), destination: Ipv4Addr::BROADCAST };
+    let mut buf = dirty::<64>();
+    let mut control = Encoder::new(&mut buf);
+    control.push(&answer).unwrap();
+    let unconnected = any(());
+    let data = [IoSlice::new(b"x")];
+    let home = SocketAddr::from(Inet::from(([127, 0, 0, 3], home.port())));
+    let message = SendMsg::new(&data).control(&control).unwrap().to(&home);
+    sendmsg(&unconnected, &message, SendFlags::empty()).unwrap();
+    assert_eq!(came_from(&b).ip(), Ipv4Addr::new(127, 0, 0, 9));
+    setsockopt(&b, sockopt::ReceivePacketInfo, false).unwrap();
+    with_control(&a, &b, Control::from(&control), |received| {
+        assert_eq!(find::<Ipv4PacketInfo>(&received), None, "off again")
+    });
+}
+
+#[test]
+fn ipv6_packet_info_says_where_a_datagram_came_in_and_chooses_where_it_goes_out() {
+    let Some((a, b)) = udp("[::1]:0") else { return };
+    assert_eq!(getsockopt(&b, sockopt::ReceivePacketInfo6), Ok(false));
+    setsockopt(&b, sockopt::ReceivePacketInfo6, true).unwrap();
+    assert_eq!(getsockopt(&b, sockopt::ReceivePacketInfo6), Ok(true));
+    let here = Ipv6PacketInfo { address: Ipv6Addr::LOCALHOST, interface: loopback() };
+    send(&a, b"x", &[]).unwrap();
+    receive(&b, RecvFlags::empty(), |received| assert_eq!(find(&received), Some(here)));
+    // What came in is good to go out.
+    let mut buf = dirty::<64>();
+    let mut control = Encoder::new(&mut buf);
+    control.push(&here).unwrap();
+    with_control(&a, &b, Control::from(control), |received| assert_eq!(find(&received), Some(here)));
+    // An address that is not here is refused: it was read.
+    let mut control = Encoder::new(&mut buf);
+    control.push(&Ipv6PacketInfo { address: "2001:db8::1".parse().unwrap(), interface: 0 }).unwrap();
+    let data = [IoSlice::new(b"x")];
+    let refused = sendmsg(&a, &SendMsg::new(&data).control(control).unwrap(), SendFlags::empty());
+    assert!(matches!(refused, Err(Errno::EINVAL | Errno::EADDRNOTAVAIL)), "{refused:?}");
+    setsockopt(&b, sockopt::ReceivePacketInfo6, false).unwrap();
+    send(&a, b"x", &[]).unwrap();
+    receive(&b, RecvFlags::empty(), |received| assert_eq!(find::<Ipv6PacketInfo>(&received), None, "off again"));
+}
+
+/// Encoded when compiled: IP_TTL, a message of a user's own, and packet information.
+#[test]
+fn a_static_control_message_is_sent() {
+    struct TimeToLive;
+    impl Message for TimeToLive {
+        const LEVEL: i32 = 0; // SOL_IP
+        const TYPE: i32 = 2; // IP_TTL
+    }
+    static TTL: FixedControl<{ CMSG_LEN(4) }> = FixedControl::new::<TimeToLive, 4>(77_i32.to_ne_bytes());
+    static NO_TTL: FixedControl<{ CMSG_LEN(4) }> = FixedControl::new::<TimeToLive, 4>(256_i32.to_ne_bytes());
+    static FROM_NINE: FixedControl<{ CMSG_LEN(12) }> =
+        FixedControl::new::<Ipv4PacketInfo, 12>([0, 0, 0, 0, 127, 0, 0, 9, 0, 0, 0, 0]);
+    let Some((a, b)) = udp("127.0.0.1:0") else { return };
+    const IP_RECVTTL: i32 = 12;
+    // SAFETY: the option takes an int.
+    unsafe { scmsg::setsockopt_raw(b.as_fd(), 0, IP_RECVTTL, &1_i32.to_ne_bytes()) }.unwrap();
+    let ttl = |received: Received<'_>| {
+        let message = received.control.messages().map(Result::unwrap).find(|m| (m.level, m.kind) == (0, 2)).unwrap();
+        i32::from_ne_bytes(message.payload.try_into().unwrap())
+    };
+    with_control(&a, &b, Control::from(&TTL), |received| assert_eq!(ttl(received), 77));
+    with_control(&a, &b, Control::EMPTY, |received| assert_ne!(ttl(received), 77));
+    let data = [IoSlice::new(b"x")];
+    let refused = sendmsg(&a, &SendMsg::new(&data).control(&NO_TTL).unwrap(), SendFlags::empty());
+    assert_eq!(refused, Err(Errno::EINVAL), "256 is none");
+    let home = getsockname(&b).unwrap();
+    let other = socket(Family::INET, SocketType::DGRAM, NONE, 0).unwrap();
+    let message = SendMsg::new(&data).control(&FROM_NINE).unwrap().to(&home);
+    sendmsg(&other, &message, SendFlags::empty()).unwrap();
+    assert_eq!(came_from(&b).ip(), Ipv4Addr::new(127, 0, 0, 9));
+    // It carries no descriptor, so it may go without data.
+    assert!(SendMsg::new(&[]).control(&FROM_NINE).is_ok());
 }
 
 #[test]

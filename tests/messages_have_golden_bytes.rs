@@ -3,11 +3,13 @@
 //!
 //! A new message is one test here.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 
 use scmsg::{
-    BorrowedFd, Cmsg, Cmsgs, ControlBuf, Credentials, Encode, Encoder, Errno, Message, PidFd, Rights, SecurityLabel,
-    TimestampNew, TimestampNsNew, TimestampNsOld, TimestampOld, TimestampingNew, TimestampingOld, UnreadBytes,
+    BorrowedFd, CMSG_LEN, Cmsg, Cmsgs, Control, ControlBuf, Credentials, Encode, Encoder, Errno, FixedControl,
+    Ipv4PacketInfo, Ipv6PacketInfo, Message, PidFd, Rights, SecurityLabel, Short, TimestampNew, TimestampNsNew,
+    TimestampNsOld, TimestampOld, TimestampingNew, TimestampingOld, UnreadBytes,
 };
 
 /// Bytes in hexadecimal, for each layout.
@@ -331,6 +333,91 @@ fn timestamping_new() {
     };
     let stamps = [(1, 2), (3, 4), (5, -1)].map(|(seconds, nanoseconds)| TimestampNsNew { seconds, nanoseconds });
     decodes_to!(golden, TimestampingNew, TimestampingNew { stamps });
+}
+
+#[test]
+fn ipv4_packet_info() {
+    let golden = Golden {
+        le64: "1c00000000000000 00000000 08000000  04030201 7f000002 c0a80a01",
+        be64: "000000000000001c 00000000 00000008  01020304 7f000002 c0a80a01",
+        le32: "18000000 00000000 08000000          04030201 7f000002 c0a80a01",
+        be32: "00000018 00000000 00000008          01020304 7f000002 c0a80a01",
+    };
+    let (local, destination) = (Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(192, 168, 10, 1));
+    let value = Ipv4PacketInfo { interface: 0x0102_0304, local, destination };
+    encodes_to(&golden, |encoder| assert!(!encoder.push(&value).unwrap().as_bytes().is_empty()));
+    decodes_to!(golden, Ipv4PacketInfo, value);
+    // Of bytes that are longer the first 12 count, and fewer are none.
+    let payload = &golden.bytes()[CMSG_LEN(0)..];
+    let long = [payload, &[0xff; 4]].concat();
+    let cmsg = |payload| Cmsg { level: Ipv4PacketInfo::LEVEL, kind: Ipv4PacketInfo::TYPE, payload };
+    assert_eq!(cmsg(&long).get::<Ipv4PacketInfo>(), Ok(Some(value)));
+    assert_eq!(cmsg(&payload[..11]).get::<Ipv4PacketInfo>(), Err(Short { need: 12, have: 11 }));
+    assert_eq!(cmsg(payload).get::<Ipv6PacketInfo>(), Ok(None), "another message");
+}
+
+#[test]
+fn ipv6_packet_info() {
+    let golden = Golden {
+        le64: "2400000000000000 29000000 32000000  20010db8000102030405060708090a0b 04030201",
+        be64: "0000000000000024 00000029 00000032  20010db8000102030405060708090a0b 01020304",
+        le32: "20000000 29000000 32000000          20010db8000102030405060708090a0b 04030201",
+        be32: "00000020 00000029 00000032          20010db8000102030405060708090a0b 01020304",
+    };
+    let address = Ipv6Addr::new(0x2001, 0xdb8, 0x0001, 0x0203, 0x0405, 0x0607, 0x0809, 0x0a0b);
+    let value = Ipv6PacketInfo { address, interface: 0x0102_0304 };
+    encodes_to(&golden, |encoder| assert!(!encoder.push(&value).unwrap().as_bytes().is_empty()));
+    decodes_to!(golden, Ipv6PacketInfo, value);
+    let payload = &golden.bytes()[CMSG_LEN(0)..];
+    let long = [payload, &[0xff; 4]].concat();
+    let cmsg = |payload| Cmsg { level: Ipv6PacketInfo::LEVEL, kind: Ipv6PacketInfo::TYPE, payload };
+    assert_eq!(cmsg(&long).get::<Ipv6PacketInfo>(), Ok(Some(value)));
+    assert_eq!(cmsg(&payload[..19]).get::<Ipv6PacketInfo>(), Err(Short { need: 20, have: 19 }));
+    assert_eq!(cmsg(payload).get::<Ipv4PacketInfo>(), Ok(None), "another message");
+}
+
+/// What is encoded when compiled is what an `Encoder` writes, byte for byte, aligned for a header, in a `static`.
+#[test]
+fn a_fixed_control_is_what_an_encoder_writes() {
+    struct Own<const N: usize>([u8; N]);
+    impl<const N: usize> Message for Own<N> {
+        const LEVEL: i32 = 0x0102_0304;
+        const TYPE: i32 = -0x0102_0304;
+    }
+    impl<const N: usize> Encode for Own<N> {
+        fn payload_len(&self) -> usize {
+            N
+        }
+
+        fn encode(&self, out: &mut [u8]) {
+            out.copy_from_slice(&self.0);
+        }
+    }
+    fn same<M: Encode, const N: usize>(fixed: &FixedControl<N>, message: &M) {
+        let mut buf = ControlBuf::<[u8; 256]>::new();
+        let buf: &mut ControlBuf = &mut buf;
+        buf.as_mut_bytes().fill(0xff);
+        let mut encoder = Encoder::new(buf);
+        encoder.push(message).unwrap();
+        assert_eq!(fixed.as_bytes(), encoder.as_bytes());
+        let control = Control::from(fixed);
+        assert_eq!((control.as_bytes(), control.descriptors()), (encoder.as_bytes(), 0));
+        assert!(fixed.as_bytes().as_ptr().align_offset(8) == 0);
+        // Ending the encoding gives the same.
+        let bytes = encoder.as_bytes().to_vec();
+        assert_eq!(Control::from(encoder).as_bytes(), bytes);
+    }
+    static NONE: FixedControl<{ CMSG_LEN(0) }> = FixedControl::new::<Own<0>, 0>([]);
+    static ODD: FixedControl<{ CMSG_LEN(5) }> = FixedControl::new::<Own<5>, 5>([1, 2, 3, 4, 5]);
+    static LONG: FixedControl<{ CMSG_LEN(200) }> = FixedControl::new::<Own<200>, 200>([7; 200]);
+    static INFO: FixedControl<{ CMSG_LEN(12) }> =
+        FixedControl::new::<Ipv4PacketInfo, 12>([0, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0]);
+    same(&NONE, &Own([]));
+    same(&ODD, &Own([1, 2, 3, 4, 5]));
+    same(&LONG, &Own([7; 200]));
+    let (local, destination) = (Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED);
+    same(&INFO, &Ipv4PacketInfo { interface: 0, local, destination });
+    assert_eq!({ INFO }.as_bytes(), INFO.as_bytes());
 }
 
 /// A message of one's own, and one through the unsafe door, between others: padding, and none at the end.

@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use common::{between, dev_null, dirty, mark, pair, part, send, traced};
 use scmsg::{
-    AsFd, CMSG_SPACE, Encoder, Errno, Family, IoSlice, IoSliceMut, PollFd, PollFlags, RecvFlags, RecvMsg, SendFlags,
-    SendMsg, Shutdown, SocketAddr, SocketFlags, SocketType, accept, accept_from, bind, close, connect, getpeername,
-    getsockname, getsockopt, listen, peer_label, poll, raw, recv_with_fds, recvmsg, send_with_fds, sendmsg, setsockopt,
-    shutdown, socket, socketpair, sockopt,
+    AsFd, CMSG_SPACE, Encoder, Errno, Family, IoSlice, IoSliceMut, Packets, PollFd, PollFlags, RecvBatch, RecvFlags,
+    RecvMsg, SendBatch, SendFlags, SendMsg, Shutdown, SocketAddr, SocketFlags, SocketType, accept, accept_from, bind,
+    close, connect, getpeername, getsockname, getsockopt, listen, peer_label, poll, raw, recv_with_fds, recvmmsg,
+    recvmsg, send_with_fds, sendmmsg, sendmsg, setsockopt, shutdown, socket, socketpair, sockopt,
 };
 
+/// The one with a 64-bit timeout.
+const TIMED: &str = if cfg!(target_pointer_width = "64") { "recvmmsg" } else { "recvmmsg_time64" };
+
 /// Step, system call, what its line in the trace must hold.
-const STEPS: [(&str, &str, &[&str]); 31] = [
+const STEPS: [(&str, &str, &[&str]); 41] = [
     ("socketpair", "socketpair", &["SOCK_SEQPACKET|SOCK_CLOEXEC, 0, ["]),
     ("socket", "socket", &["SOCK_STREAM|SOCK_CLOEXEC, 0) = "]),
     ("socket nonblock", "socket", &["SOCK_CLOEXEC", "SOCK_NONBLOCK"]),
@@ -30,6 +33,16 @@ const STEPS: [(&str, &str, &[&str]); 31] = [
     ("recvmsg nothing there", "recvmsg", &["EAGAIN"]),
     ("send_with_fds", "sendmsg", &["SCM_RIGHTS", "}, MSG_NOSIGNAL) = 1"]),
     ("recv_with_fds", "recvmsg", &["SCM_RIGHTS", "}, MSG_CMSG_CLOEXEC) = 1"]),
+    ("build batches", "", &[]),
+    ("sendmmsg", "sendmmsg", &["msg_len=1}", "msg_len=6}", ", 2, MSG_NOSIGNAL) = 2"]),
+    ("sendmmsg the rest", "sendmmsg", &["MSG_DONTWAIT|", "MSG_PROBE|", "MSG_NOSIGNAL) = 1"]),
+    ("sendmmsg nothing", "sendmmsg", &[", 0, MSG_NOSIGNAL) = 0"]),
+    ("recvmmsg", "recvmmsg", &["msg_len=1}", "msg_len=6}", ", 2, MSG_CMSG_CLOEXEC, NULL) = 2"]),
+    ("recvmmsg with a timeout", TIMED, &["MSG_DONTWAIT|", "MSG_CMSG_CLOEXEC", "{tv_sec=3, tv_nsec=7}"]),
+    ("recvmmsg nothing there", "recvmmsg", &["MSG_WAITFORONE", "MSG_CMSG_CLOEXEC", "EAGAIN"]),
+    ("Packets::new", "getsockopt", &["SOL_SOCKET, SO_TYPE, [5], [4]) = 0"]),
+    ("Packets::send_fds", "sendmsg", &["msg_iov=", "SCM_RIGHTS", "}, MSG_NOSIGNAL) = 0"]),
+    ("Packets::recv_fds", "recvmsg", &["SCM_RIGHTS", "}, MSG_CMSG_CLOEXEC) = 0"]),
     ("bind", "bind", &[" = 0"]),
     ("getsockname", "getsockname", &[" = 0"]),
     ("listen", "listen", &[", 7) = 0"]),
@@ -108,6 +121,35 @@ fn every_call() {
     let mut small = [0xff; 1];
     let (_, [_fd]) = step("recv_with_fds", || recv_with_fds::<1>(&b, &mut small)).unwrap();
 
+    let (mut r, mut s) = ([0xff; 8], [0xff; 8]);
+    let (mut r, mut s) = ([IoSliceMut::new(&mut r)], [IoSliceMut::new(&mut s)]);
+    let (mut outs, mut ins) = step("build batches", || {
+        let (mut outs, mut ins) = (SendBatch::<2>::new(), RecvBatch::<2>::new());
+        outs.push(SendMsg::new(&one)).unwrap();
+        outs.push(SendMsg::new(&two)).unwrap();
+        ins.push(RecvMsg::new(&mut r)).unwrap();
+        ins.push(RecvMsg::new(&mut s)).unwrap();
+        (outs, ins)
+    });
+    assert_eq!(step("sendmmsg", || sendmmsg(&a, &mut outs, SendFlags::empty())), Ok(2));
+    let batch = step("recvmmsg", || recvmmsg(&b, &mut ins, RecvFlags::empty(), None)).unwrap();
+    assert_eq!(batch.count(), 2);
+    outs.skip(1);
+    let flags = SendFlags::DONTWAIT | SendFlags::from_bits_retain(probe | 1 << 31);
+    assert_eq!(step("sendmmsg the rest", || sendmmsg(&a, &mut outs, flags)), Ok(1));
+    outs.skip(1);
+    assert_eq!(step("sendmmsg nothing", || sendmmsg(&a, &mut outs, SendFlags::empty())), Ok(0));
+    let flags = RecvFlags::DONTWAIT | RecvFlags::from_bits_retain(1 << 31);
+    let timeout = Some(Duration::new(3, 7));
+    drop(step("recvmmsg with a timeout", || recvmmsg(&b, &mut ins, flags, timeout)).unwrap());
+    let flags = RecvFlags::WAITFORONE | RecvFlags::DONTWAIT;
+    let again = step("recvmmsg nothing there", || recvmmsg(&b, &mut ins, flags, None).map(drop));
+    assert_eq!(again, Err(Errno::EAGAIN));
+    let packets = step("Packets::new", || Packets::new(&a)).unwrap();
+    step("Packets::send_fds", || packets.send_fds(&[null.as_fd()])).unwrap();
+    let packets = Packets::new(&b).unwrap();
+    let [_fd] = step("Packets::recv_fds", || packets.recv_fds::<1>()).unwrap();
+
     let autobind = SocketAddr::unnamed();
     step("bind", || bind(&listener, &autobind)).unwrap();
     let addr = step("getsockname", || getsockname(&listener)).unwrap();
@@ -174,6 +216,14 @@ fn interrupted() {
     assert_eq!(step("recvmsg", || recvmsg(&b, &mut receive, RecvFlags::empty()).map(drop)), interrupted);
     assert!(step("send_with_fds", || send_with_fds(&a, b"x", &[null.as_fd()])).is_err());
     assert!(step("recv_with_fds", || recv_with_fds::<1>(&b, &mut small)).is_err());
+    let (mut outs, mut ins) = (SendBatch::<1>::new(), RecvBatch::<1>::new());
+    outs.push(message.clone()).unwrap();
+    ins.push(receive).unwrap();
+    assert_eq!(step("sendmmsg", || sendmmsg(&a, &mut outs, SendFlags::empty()).map(drop)), interrupted);
+    assert_eq!(step("recvmmsg", || recvmmsg(&b, &mut ins, RecvFlags::empty(), None).map(drop)), interrupted);
+    let packets = Packets::new(&a).unwrap();
+    assert!(step("Packets::send_fds", || packets.send_fds(&[null.as_fd()])).is_err());
+    assert!(step("Packets::recv_fds", || packets.recv_fds::<1>()).is_err());
     assert_eq!(step("connect", || connect(&a, &addr)), interrupted);
     assert_eq!(step("accept", || accept(&a, SocketFlags::empty()).map(drop)), interrupted);
     assert_eq!(step("accept_from", || accept_from(&a, SocketFlags::empty()).map(drop)), interrupted);
@@ -184,9 +234,10 @@ fn a_call_that_is_interrupted_is_not_made_again() {
     if part().is_some() {
         return interrupted();
     }
-    let options = ["-e", "inject=sendmsg,recvmsg,connect,accept4:error=EINTR"];
+    let options = ["-e", "inject=sendmsg,recvmsg,sendmmsg,recvmmsg,connect,accept4:error=EINTR"];
     let Some(trace) = traced("a_call_that_is_interrupted_is_not_made_again", "interrupted", &options) else { return };
-    for name in ["sendmsg", "recvmsg", "send_with_fds", "recv_with_fds", "connect", "accept", "accept_from"] {
+    let names = ["sendmsg", "recvmsg", "send_with_fds", "recv_with_fds", "sendmmsg", "recvmmsg", "connect", "accept"];
+    for name in names.into_iter().chain(["Packets::send_fds", "Packets::recv_fds", "accept_from"]) {
         let calls = between(&trace, name, "done");
         assert_eq!(calls.len(), 1, "{name}: {calls:#?}");
         let (_, call, _) = STEPS.iter().find(|(known, ..)| *known == name).unwrap();

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::{env, fs, io};
 
 use scmsg::{
@@ -204,6 +204,42 @@ pub fn run_alone(test: &str, part: &str) -> String {
         println!("{line}");
     }
     said
+}
+
+/// Starts `part` of `test` in a process of its own, with `socket` as its standard input.
+pub fn start_with(test: &str, part: &str, socket: OwnedFd) -> Child {
+    use std::os::fd::FromRawFd;
+    // SAFETY: the number is given up by its owner.
+    let socket = unsafe { std::os::fd::OwnedFd::from_raw_fd(socket.into_raw_fd()) };
+    again(Command::new(this_program()), test, part).stdin(socket).stdout(Stdio::piped()).spawn().expect("run again")
+}
+
+/// How many descriptors this process has open. For a process of its own.
+pub fn open_descriptors() -> usize {
+    // One of them is the folder that is read.
+    fs::read_dir("/proc/self/fd").expect("/proc").count() - 1
+}
+
+/// Raises the soft limit of descriptors to the hard one, and says what that is. For a process of its own.
+pub fn raise_limit() -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a local.
+    unsafe {
+        assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit), 0);
+        limit.rlim_cur = limit.rlim_max;
+        assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &limit), 0, "{}", io::Error::last_os_error());
+    }
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+}
+
+/// Something only this open pipe, socket or memory file is.
+pub fn inode(fd: BorrowedFd<'_>) -> u64 {
+    // SAFETY: all zeroes are a `stat`, and the kernel writes one.
+    unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        assert_eq!(libc::fstat(fd.as_raw_fd(), &mut stat), 0, "{fd:?}");
+        stat.st_ino as u64
+    }
 }
 
 /// Leaves a line in the trace of [`traced`]: a system call that does nothing.
