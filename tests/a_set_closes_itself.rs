@@ -135,7 +135,8 @@ fn drop_all_layouts() {
         mark(&format!("drop {i}"));
         drop(set);
         mark("done");
-        assert!((100..2048).all(|fd| !is_open(fd)), "{name}");
+        // Few questions: each is a call that strace stops at.
+        assert!(layout.iter().all(|number| !is_open(*number)), "{name}");
     }
 }
 
