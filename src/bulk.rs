@@ -58,7 +58,7 @@ pub enum Stop {
     Errno(Errno),
     /// The peer has closed; on a datagram socket, somebody sent an empty message.
     Closed,
-    /// The message said that it carries `said` descriptors, and `came` arrived.
+    /// The message said that it carries `said` descriptors, and `came` arrived: fewer, or more.
     Lost {
         /// Descriptors announced.
         said: usize,

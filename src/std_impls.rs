@@ -12,13 +12,16 @@ use std::{fs, io, net, os, process};
 
 use crate::addr::{BadName, SocketAddr};
 use crate::ancillary::WrongCount;
+use crate::batch::BatchFull;
 use crate::borrowed::{AsFd, BorrowedFd, RawFd};
+use crate::bulk::{RecvStopped, SendStopped, Stop};
 use crate::decode::Malformed;
 use crate::encode::NoSpace;
 use crate::errno::Errno;
 use crate::fd::OwnedFd;
 use crate::fds::{RecvError, SendError};
 use crate::io_slice::{IoSlice, IoSliceMut};
+use crate::packets::NotPackets;
 use crate::send::NoData;
 use crate::set::Storage;
 use crate::set::sealed::Slots;
@@ -236,6 +239,38 @@ io_errors! {
     Malformed => InvalidData,
     Short => InvalidData,
     WrongCount => InvalidData,
+    BatchFull => InvalidInput,
+}
+
+impl From<NotPackets> for io::Error {
+    #[inline]
+    fn from(error: NotPackets) -> Self {
+        match error {
+            NotPackets::Errno(errno) => errno.into(),
+            _ => Self::new(io::ErrorKind::InvalidInput, error),
+        }
+    }
+}
+
+/// The progress stays inside: `get_ref` and `downcast_ref` show it.
+impl From<SendStopped> for io::Error {
+    #[inline]
+    fn from(error: SendStopped) -> Self {
+        Self::new(Self::from(error.why).kind(), error)
+    }
+}
+
+/// The progress stays inside: `get_ref` and `downcast_ref` show it.
+impl From<RecvStopped> for io::Error {
+    #[inline]
+    fn from(error: RecvStopped) -> Self {
+        let kind = match error.why {
+            Stop::Errno(errno) => Self::from(errno).kind(),
+            Stop::Closed => io::ErrorKind::UnexpectedEof,
+            _ => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
 }
 
 impl From<SendError> for io::Error {

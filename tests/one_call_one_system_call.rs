@@ -40,7 +40,7 @@ const STEPS: [(&str, &str, &[&str]); 41] = [
     ("recvmmsg", "recvmmsg", &["msg_len=1}", "msg_len=6}", ", 2, MSG_CMSG_CLOEXEC, NULL) = 2"]),
     ("recvmmsg with a timeout", TIMED, &["MSG_DONTWAIT|", "MSG_CMSG_CLOEXEC", "{tv_sec=3, tv_nsec=7}"]),
     ("recvmmsg nothing there", "recvmmsg", &["MSG_WAITFORONE", "MSG_CMSG_CLOEXEC", "EAGAIN"]),
-    ("Packets::new", "getsockopt", &["SOL_SOCKET, SO_TYPE, [5], [4]) = 0"]),
+    ("Packets::new", "getsockopt", &["SOL_SOCKET, SO_DOMAIN, [1], [4]) = 0"]),
     ("Packets::send_fds", "sendmsg", &["msg_iov=", "SCM_RIGHTS", "}, MSG_NOSIGNAL) = 0"]),
     ("Packets::recv_fds", "recvmsg", &["SCM_RIGHTS", "}, MSG_CMSG_CLOEXEC) = 0"]),
     ("bind", "bind", &[" = 0"]),
@@ -190,7 +190,9 @@ fn one_call_is_one_system_call() {
             assert!(calls.is_empty(), "{name}: {calls:#?}");
             continue;
         }
-        assert_eq!(calls.len(), 1, "{name}: {calls:#?}");
+        // A constructor that looks at two things, and says so.
+        let looks = if name.starts_with("Packets::new") { 2 } else { 1 };
+        assert_eq!(calls.len(), looks, "{name}: {calls:#?}");
         assert!(calls[0].starts_with(&format!("{call}(")), "{name}: {calls:#?}");
         for part in parts {
             assert!(calls[0].contains(part), "{name}: no `{part}` in {}", calls[0]);

@@ -425,6 +425,19 @@ fn every_error_becomes_an_io_error() {
     for error in [io::Error::from(too_many), no_data.into(), bad_name.into()] {
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
     }
+    let stopped = scmsg::bulk::SendStopped { sent: 253, why: Errno::EAGAIN };
+    let error = io::Error::from(stopped);
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert_eq!(error.get_ref().and_then(|e| e.downcast_ref()), Some(&stopped), "the progress is inside");
+    let closed = scmsg::bulk::RecvStopped { received: 1, why: scmsg::bulk::Stop::Closed };
+    let busy = scmsg::bulk::RecvStopped { received: 1, why: scmsg::bulk::Stop::Errno(Errno::EAGAIN) };
+    let no_room = scmsg::bulk::RecvStopped { received: 1, why: scmsg::bulk::Stop::NoRoom { closed: 1 } };
+    let kinds = [closed, busy, no_room].map(|stopped| io::Error::from(stopped).kind());
+    assert_eq!(kinds, [ErrorKind::UnexpectedEof, ErrorKind::WouldBlock, ErrorKind::InvalidData]);
+    let stream = scmsg::Packets::new(&a).unwrap_err();
+    assert_eq!(io::Error::from(stream).kind(), ErrorKind::InvalidInput);
+    assert_eq!(io::Error::from(scmsg::NotPackets::Errno(Errno::ENOTSOCK)).raw_os_error(), Some(libc::ENOTSOCK));
+    assert_eq!(io::Error::from(scmsg::BatchFull { slots: 1 }).kind(), ErrorKind::InvalidInput);
     let short = scmsg::Short { need: 4, have: 1 };
     let malformed = scmsg::Malformed { offset: 0, claimed: 7, left: 20 };
     for error in [io::Error::from(short), malformed.into()] {
