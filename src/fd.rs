@@ -86,7 +86,7 @@ impl fmt::Debug for OwnedFd {
     }
 }
 
-/// `close(2)`: closes a descriptor and reports what the kernel says.
+/// `close(2)`: closes a descriptor and reports what the kernel says. Linux 2.0.
 ///
 /// # Errors
 /// | errno | when |

@@ -295,7 +295,7 @@ impl core::iter::FusedIterator for Data<'_> {}
 
 /// `recvmsg(2)`, once. Truncation is not an error: [`Received`] reports it, and what did arrive is there.
 ///
-/// `MSG_CMSG_CLOEXEC` is added and bit 31 cleared.
+/// `MSG_CMSG_CLOEXEC` (2.6.23) is added and bit 31 cleared. Linux 2.0.
 ///
 /// # Errors
 /// Nothing has arrived then, and no descriptor was opened.

@@ -189,7 +189,7 @@ pub(crate) fn pieces(header: &msghdr) -> &[iovec] {
 /// first of them.
 ///
 /// `MSG_NOSIGNAL` is added and bit 31 cleared. Sending does not close the sender's descriptors. **Only unix sockets deliver
-/// descriptors: internet sockets take `SCM_RIGHTS` and ignore it.**
+/// descriptors: internet sockets take `SCM_RIGHTS` and ignore it.** Linux 2.0.
 ///
 /// # Errors
 /// | errno | when |

@@ -154,7 +154,8 @@ const fn type_word(kind: SocketType, flags: SocketFlags) -> u32 {
     kind.0 | flags.bits() | SOCK_CLOEXEC
 }
 
-/// `socket(2)`: a new socket, close-on-exec.
+/// `socket(2)`: a new socket, close-on-exec. Linux 2.0; close-on-exec 2.6.27; directly on x86 (32-bit) and s390x 4.3, like all
+/// calls here.
 ///
 /// # Errors
 /// | errno | when |
@@ -171,7 +172,7 @@ pub fn socket(family: Family, kind: SocketType, flags: SocketFlags, protocol: i3
     unsafe { opened(ret) }
 }
 
-/// `socketpair(2)`: two connected unix sockets, close-on-exec.
+/// `socketpair(2)`: two connected unix sockets, close-on-exec. Linux 2.0.
 ///
 /// # Errors
 /// | errno | when |
@@ -193,6 +194,7 @@ pub fn socketpair(kind: SocketType, flags: SocketFlags) -> Result<(OwnedFd, Owne
 }
 
 /// `bind(2)`: gives a socket its address. [`SocketAddr::unnamed`] lets the kernel choose an abstract name.
+/// Linux 2.0.
 ///
 /// # Errors
 /// | errno | when |
@@ -207,7 +209,7 @@ pub fn bind<S: AsFd>(socket: S, addr: &SocketAddr) -> Result<(), Errno> {
     unsafe { raw::bind(socket.as_fd().as_raw_fd(), addr.as_bytes().as_ptr(), addr.len()) }.map(drop)
 }
 
-/// `connect(2)`: connects a socket, or sets the peer of a datagram socket.
+/// `connect(2)`: connects a socket, or sets the peer of a datagram socket. Linux 2.0.
 ///
 /// # Errors
 /// | errno | when |
@@ -227,6 +229,7 @@ pub fn connect<S: AsFd>(socket: S, addr: &SocketAddr) -> Result<(), Errno> {
 }
 
 /// `listen(2)`: makes a socket accept connections. The kernel clips `backlog` to `net.core.somaxconn`.
+/// Linux 2.0.
 ///
 /// # Errors
 /// | errno | when |
@@ -240,7 +243,7 @@ pub fn listen<S: AsFd>(socket: S, backlog: i32) -> Result<(), Errno> {
     unsafe { raw::listen(socket.as_fd().as_raw_fd(), backlog) }.map(drop)
 }
 
-/// `accept4(2)`: the next connection, close-on-exec.
+/// `accept4(2)`: the next connection, close-on-exec. Linux 2.6.28.
 ///
 /// # Errors
 /// | errno | when |
@@ -259,7 +262,7 @@ pub fn accept<S: AsFd>(socket: S, flags: SocketFlags) -> Result<OwnedFd, Errno> 
     unsafe { opened(ret) }
 }
 
-/// `accept4(2)`: the next connection, close-on-exec, and the address of its peer.
+/// `accept4(2)`: the next connection, close-on-exec, and the address of its peer. Linux 2.6.28.
 ///
 /// # Errors
 /// Those of [`accept`].
@@ -277,6 +280,7 @@ pub fn accept_from<S: AsFd>(socket: S, flags: SocketFlags) -> Result<(OwnedFd, S
 }
 
 /// `getsockname(2)`: the socket's own address. Autobind and port 0 show what the kernel chose.
+/// Linux 2.0.
 ///
 /// # Errors
 /// | errno | when |
@@ -288,7 +292,7 @@ pub fn getsockname<S: AsFd>(socket: S) -> Result<SocketAddr, Errno> {
     filled(|name, len| unsafe { raw::getsockname(socket.as_fd().as_raw_fd(), name, len) })
 }
 
-/// `getpeername(2)`: the peer's address.
+/// `getpeername(2)`: the peer's address. Linux 2.0.
 ///
 /// # Errors
 /// | errno | when |
@@ -310,7 +314,7 @@ fn filled(call: impl FnOnce(*mut u8, *mut u32) -> Result<usize, Errno>) -> Resul
     Ok(addr)
 }
 
-/// `shutdown(2)`: ends one or both halves of a connection.
+/// `shutdown(2)`: ends one or both halves of a connection. Linux 2.0.
 ///
 /// # Errors
 /// | errno | when |
@@ -328,7 +332,7 @@ pub fn shutdown<S: AsFd>(socket: S, how: Shutdown) -> Result<(), Errno> {
 }
 
 /// `poll(2)`, made by `ppoll`: waits until a descriptor has an event, and says how many have. `None` waits for ever; a
-/// timeout too long for the kernel's clock is clipped to the longest it takes.
+/// timeout too long for the kernel's clock is clipped to the longest it takes. Linux 2.6.16.
 ///
 /// # Errors
 /// | errno | when |

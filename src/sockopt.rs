@@ -233,7 +233,11 @@ pub fn peer_label<S: AsFd>(socket: S, buf: &mut [u8]) -> Result<&[u8], Errno> {
 /// Whatever number in `value` the kernel takes for a descriptor or an address must be one the caller may use so.
 ///
 /// # Errors
-/// Whatever the kernel answers.
+/// | errno | when |
+/// |---|---|
+/// | `ENOPROTOOPT`, `EOPNOTSUPP` | the kernel, or this socket, does not have the option |
+/// | `EINVAL`, `EPERM`, `EDOM` | the bytes are too few, or their value is not allowed |
+/// | `EFAULT` | an address in them cannot be used |
 #[inline]
 pub unsafe fn setsockopt_raw(socket: BorrowedFd<'_>, level: i32, name: i32, value: &[u8]) -> Result<(), Errno> {
     let len = u32::try_from(value.len()).map_err(|_| Errno::EINVAL)?;
@@ -248,7 +252,11 @@ pub unsafe fn setsockopt_raw(socket: BorrowedFd<'_>, level: i32, name: i32, valu
 /// the caller may use so. An option that opens a descriptor (`SO_PEERPIDFD`) gives it to the caller to close.
 ///
 /// # Errors
-/// Whatever the kernel answers.
+/// | errno | when |
+/// |---|---|
+/// | `ENOPROTOOPT`, `EOPNOTSUPP` | the kernel, or this socket, does not have the option |
+/// | `EINVAL`, `EPERM`, `EDOM` | the buffer is too small, or this may not be asked |
+/// | `EFAULT` | an address in them cannot be used |
 #[inline]
 pub unsafe fn getsockopt_raw(socket: BorrowedFd<'_>, level: i32, name: i32, value: &mut [u8]) -> Result<usize, Errno> {
     let mut len = u32::try_from(value.len()).unwrap_or(word(i32::MAX));

@@ -41,7 +41,7 @@ fn refused(number: RawFd) -> Option<Result<RawFd, Errno>> {
     Errno::from_slot(number).map(Err)
 }
 
-/// The numbers in an `SCM_RIGHTS` payload: `4 n` bytes, `n` up to 253. Sent by
+/// The numbers in an `SCM_RIGHTS` payload: `SOL_SOCKET`, type 1, `4 n` bytes payload, `n` up to 253, both ways. Sent by
 /// [`Encoder::push_rights`](crate::Encoder::push_rights).
 ///
 /// Received on `AF_UNIX`, always, unless the receiver set `SO_PASSRIGHTS` to 0 (Linux 6.16); since Linux 2.2.
@@ -89,7 +89,8 @@ impl<'a> Decode<'a> for Rights<'a> {
     }
 }
 
-/// Who sent a message: 12 bytes, both ways. Received with `SO_PASSCRED` on; since Linux 2.2. `unix(7)`.
+/// Who sent a message: `SOL_SOCKET`, `SCM_CREDENTIALS` 2, 12 bytes payload, both ways. Arrives with `SO_PASSCRED` on; since Linux
+/// 2.2. `include/linux/socket.h`, `unix(7)`.
 ///
 /// **`pid: None` (0 on the wire) is not a sender.** The kernel fills it in when there is none: at the end of a stream
 /// with `SO_PASSCRED` it delivers pid 0, uid 0, gid 0, which looks like root. It also stands for a sender outside the
@@ -146,8 +147,9 @@ impl<'a> Decode<'a> for Credentials {
     }
 }
 
-/// The security label of the sender, as the running LSM writes it. Received with `SO_PASSSEC` on: datagrams since Linux
-/// 2.6.18, streams since 4.2. `unix(7)`.
+/// The security label of the sender, as the running LSM writes it. `SOL_SOCKET`, `SCM_SECURITY` 3, a payload of any length,
+/// received only. Arrives with `SO_PASSSEC` on: datagrams since Linux 2.6.18, streams since 4.2. `include/linux/socket.h`,
+/// `unix(7)`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 #[doc(alias = "SCM_SECURITY")]
 pub struct SecurityLabel<'a>(&'a [u8]);
@@ -179,8 +181,9 @@ impl<'a> Decode<'a> for SecurityLabel<'a> {
     }
 }
 
-/// The number in an `SCM_PIDFD` payload, 4 bytes, or the errno with which the kernel could not make one (law 7: `EMFILE`
-/// when the descriptor table is full). Received with `SO_PASSPIDFD` on; since Linux 6.5.
+/// The number in an `SCM_PIDFD` payload, or the errno with which the kernel could not make one (law 7: `EMFILE` when the
+/// descriptor table is full). `SOL_SOCKET`, `SCM_PIDFD` 4, 4 bytes payload, received only. Arrives with `SO_PASSPIDFD` on; since
+/// Linux 6.5. `include/linux/socket.h`, `unix(7)`.
 /// [`Ancillary::take_pidfd`](crate::Ancillary::take_pidfd) owns it. A pidfd is always close-on-exec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "SCM_PIDFD")]
@@ -204,7 +207,8 @@ impl<'a> Decode<'a> for PidFd {
     }
 }
 
-/// Bytes left in a unix stream after this receive: 4 bytes. Received with `SO_INQ` on; since Linux 6.17.
+/// Bytes left in a unix stream after this receive: `SOL_SOCKET`, `SCM_INQ` 84, 4 bytes payload, received only. Arrives with
+/// `SO_INQ` on; since Linux 6.17. `include/uapi/asm-generic/socket.h`; not in the man pages yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "SCM_INQ")]
 pub struct UnreadBytes(pub i32);

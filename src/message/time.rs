@@ -61,7 +61,7 @@ stamp!(
     "Microseconds, 0 to 999 999.",
     SO_TIMESTAMP_OLD,
     LONG,
-    "When a message arrived: two `long`s, 16 bytes (8 on 32-bit). Received with `SO_TIMESTAMP_OLD` on; since Linux 2.0."
+    "When a message arrived: two `long`s, 16 bytes (8 on 32-bit). Received only, `SOL_SOCKET`, `SO_TIMESTAMP_OLD`; arrives with that option on; since Linux 2.0. `include/uapi/asm-generic/socket.h`, `socket(7)`."
 );
 stamp!(
     TimestampNew,
@@ -69,7 +69,7 @@ stamp!(
     "Microseconds, 0 to 999 999.",
     SO_TIMESTAMP_NEW,
     8,
-    "When a message arrived: 16 bytes everywhere. Received with `SO_TIMESTAMP_NEW` on; since Linux 5.1."
+    "When a message arrived: 16 bytes everywhere. Received only, `SOL_SOCKET`, `SO_TIMESTAMP_NEW`; arrives with that option on; since Linux 5.1. `include/uapi/asm-generic/socket.h`, `socket(7)`."
 );
 stamp!(
     TimestampNsOld,
@@ -77,7 +77,7 @@ stamp!(
     "Nanoseconds, 0 to 999 999 999.",
     SO_TIMESTAMPNS_OLD,
     LONG,
-    "When a message arrived: two `long`s, 16 bytes (8 on 32-bit). Received with `SO_TIMESTAMPNS_OLD` on; since Linux 2.6.22."
+    "When a message arrived: two `long`s, 16 bytes (8 on 32-bit). Received only, `SOL_SOCKET`, `SO_TIMESTAMPNS_OLD`; arrives with that option on; since Linux 2.6.22. `include/uapi/asm-generic/socket.h`, `socket(7)`."
 );
 stamp!(
     TimestampNsNew,
@@ -85,7 +85,7 @@ stamp!(
     "Nanoseconds, 0 to 999 999 999.",
     SO_TIMESTAMPNS_NEW,
     8,
-    "When a message arrived: 16 bytes everywhere. Received with `SO_TIMESTAMPNS_NEW` on; since Linux 5.1."
+    "When a message arrived: 16 bytes everywhere. Received only, `SOL_SOCKET`, `SO_TIMESTAMPNS_NEW`; arrives with that option on; since Linux 5.1. `include/uapi/asm-generic/socket.h`, `socket(7)`."
 );
 
 macro_rules! stamping {
@@ -122,12 +122,12 @@ stamping!(
     TimestampNsOld,
     SO_TIMESTAMPING_OLD,
     LONG,
-    "Software and hardware stamps: three pairs of `long`s, 48 bytes (24 on 32-bit). Received with `SO_TIMESTAMPING_OLD` on; since Linux 2.6.30."
+    "Software and hardware stamps: three pairs of `long`s, 48 bytes (24 on 32-bit). Received only, `SOL_SOCKET`, `SO_TIMESTAMPING_OLD`; arrives with that option on; since Linux 2.6.30. `include/uapi/asm-generic/socket.h`, `socket(7)`."
 );
 stamping!(
     TimestampingNew,
     TimestampNsNew,
     SO_TIMESTAMPING_NEW,
     8,
-    "Software and hardware stamps: 48 bytes everywhere. Received with `SO_TIMESTAMPING_NEW` on; since Linux 5.1."
+    "Software and hardware stamps: 48 bytes everywhere. Received only, `SOL_SOCKET`, `SO_TIMESTAMPING_NEW`; arrives with that option on; since Linux 5.1. `include/uapi/asm-generic/socket.h`, `socket(7)`."
 );
