@@ -125,6 +125,7 @@ pub enum BadName {
 }
 
 impl fmt::Display for BadName {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { len, max } => write!(f, "socket name of {len} bytes, at most {max} fit"),
@@ -158,6 +159,7 @@ impl SocketAddr {
     ///
     /// # Errors
     /// [`BadName`].
+    #[inline]
     pub fn unix(path: &[u8]) -> Result<Self, BadName> {
         if let Some(at) = path.iter().position(|b| *b == 0) {
             return Err(BadName::Nul { at });
@@ -174,6 +176,7 @@ impl SocketAddr {
     ///
     /// # Errors
     /// [`BadName::TooLong`].
+    #[inline]
     pub fn abstract_name(name: &[u8]) -> Result<Self, BadName> {
         Self::build(Family::UNIX, &[0], name, UNIX_PATH_MAX - 1)
     }
@@ -183,6 +186,7 @@ impl SocketAddr {
     ///
     /// # Errors
     /// [`BadName::TooLong`], [`BadName::TooShort`] and [`BadName::NamesDescriptor`].
+    #[inline]
     pub fn raw(sockaddr: &[u8]) -> Result<Self, BadName> {
         let addr = Self::any(sockaddr)?;
         match addr.family() {
@@ -192,6 +196,7 @@ impl SocketAddr {
     }
 
     /// [`raw`](Self::raw) of any family at all.
+    #[inline]
     pub(crate) fn any(sockaddr: &[u8]) -> Result<Self, BadName> {
         let len = sockaddr.len();
         let (family, rest) = sockaddr.split_first_chunk().ok_or(BadName::TooShort { len, min: 2 })?;
@@ -200,6 +205,7 @@ impl SocketAddr {
     }
 
     /// Family, then `first`, then `second`, of which at most `max` bytes fit.
+    #[inline]
     fn build(family: Family, first: &[u8], second: &[u8], max: usize) -> Result<Self, BadName> {
         let too_long = BadName::TooLong { len: second.len(), max };
         if second.len() > max {
@@ -228,6 +234,7 @@ impl SocketAddr {
     }
 
     /// What the bytes mean.
+    #[inline]
     #[must_use]
     pub fn address(&self) -> Address<'_> {
         let family = self.family();
@@ -322,6 +329,7 @@ impl From<net::SocketAddr> for SocketAddr {
 }
 
 impl PartialEq for SocketAddr {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()
     }
@@ -330,6 +338,7 @@ impl PartialEq for SocketAddr {
 impl Eq for SocketAddr {}
 
 impl fmt::Debug for SocketAddr {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address() {
             Address::Path(path) => write!(f, "Path(\"{}\")", path.escape_ascii()),

@@ -89,6 +89,7 @@ pub struct WrongCount {
 }
 
 impl fmt::Display for WrongCount {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} descriptors expected, {} received", self.want, self.found)?;
         if let Some(errno) = self.refused {
@@ -292,6 +293,7 @@ impl Drop for Ancillary<'_> {
 }
 
 impl fmt::Debug for Ancillary<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ancillary")
             .field("messages", &Messages(self.messages()))
@@ -304,6 +306,7 @@ impl fmt::Debug for Ancillary<'_> {
 struct Messages<'a>(Cmsgs<'a>);
 
 impl fmt::Debug for Messages<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.0.clone()).finish()
     }
@@ -328,6 +331,7 @@ impl Iterator for TakeFds<'_> {
 impl FusedIterator for TakeFds<'_> {}
 
 impl fmt::Debug for TakeFds<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TakeFds").finish_non_exhaustive()
     }

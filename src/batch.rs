@@ -30,6 +30,7 @@ pub struct BatchFull {
 }
 
 impl fmt::Display for BatchFull {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "all {} slots of the batch are taken", self.slots)
     }
@@ -180,6 +181,7 @@ impl<const N: usize> Default for SendBatch<'_, N> {
 }
 
 impl<const N: usize> fmt::Debug for SendBatch<'_, N> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendBatch").field("slots", &N).field("len", &self.len()).finish()
     }
@@ -256,6 +258,7 @@ impl<const N: usize> Default for RecvBatch<'_, N> {
 }
 
 impl<const N: usize> fmt::Debug for RecvBatch<'_, N> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecvBatch").field("slots", &N).field("len", &self.len()).finish()
     }
@@ -302,6 +305,7 @@ impl Drop for Batch<'_> {
 }
 
 impl fmt::Debug for Batch<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch").field("len", &self.len()).finish()
     }

@@ -56,6 +56,7 @@ impl BorrowedFd<'_> {
 }
 
 impl fmt::Debug for BorrowedFd<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BorrowedFd").field(&self.fd).finish()
     }

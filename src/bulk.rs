@@ -35,6 +35,7 @@ pub struct SendStopped {
 }
 
 impl fmt::Display for SendStopped {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "stopped after sending {} descriptors: {}", self.sent, self.why)
     }
@@ -83,6 +84,7 @@ pub enum Stop {
 }
 
 impl fmt::Display for RecvStopped {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "stopped after receiving {} descriptors: ", self.received)?;
         match self.why {

@@ -54,6 +54,7 @@ pub struct Malformed {
 }
 
 impl fmt::Display for Malformed {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "control message at byte {} claims {} bytes of {}", self.offset, self.claimed, self.left)
     }

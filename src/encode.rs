@@ -102,6 +102,7 @@ impl NoSpace {
 }
 
 impl fmt::Display for NoSpace {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "control buffer too small: {} bytes needed, {} left", self.need, self.left)
     }

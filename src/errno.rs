@@ -64,6 +64,7 @@ macro_rules! errnos {
             };)*
 
             /// The constant's name, `None` for a number this crate has no name for.
+            #[inline]
             #[must_use]
             pub const fn name(self) -> Option<&'static str> {
                 match self {
@@ -73,6 +74,7 @@ macro_rules! errnos {
             }
 
             /// What the error means, in a few words; empty for a number this crate has no name for.
+            #[inline]
             #[must_use]
             pub const fn text(self) -> &'static str {
                 match self {
@@ -145,6 +147,7 @@ errnos! {
 }
 
 impl fmt::Debug for Errno {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),
@@ -154,6 +157,7 @@ impl fmt::Debug for Errno {
 }
 
 impl fmt::Display for Errno {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => write!(f, "{name} ({})", self.text()),

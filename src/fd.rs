@@ -81,6 +81,7 @@ impl Drop for OwnedFd {
 }
 
 impl fmt::Debug for OwnedFd {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("OwnedFd").field(&self.fd).finish()
     }

@@ -46,6 +46,7 @@ pub enum SendError {
 }
 
 impl fmt::Display for SendError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Errno(error) => error.fmt(f),
@@ -100,6 +101,7 @@ pub enum RecvError {
 }
 
 impl fmt::Display for RecvError {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Errno(error) => error.fmt(f),

@@ -54,6 +54,7 @@ macro_rules! io_slice {
         }
 
         impl fmt::Debug for $name<'_> {
+            #[inline]
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 (**self).fmt(f)
             }

@@ -46,6 +46,7 @@ pub enum NotPackets {
 }
 
 impl fmt::Display for NotPackets {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Family(family) => write!(f, "socket family {} passes no descriptors", family.0),

@@ -199,6 +199,7 @@ pub(crate) unsafe fn received(header: &mut msghdr, capacity: usize, bytes: usize
 }
 
 impl fmt::Debug for RecvMsg<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.header.fmt(f)
     }

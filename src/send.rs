@@ -73,6 +73,7 @@ pub struct NoData {
 }
 
 impl fmt::Display for NoData {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} descriptors without a data byte: a stream would lose them", self.descriptors)
     }
@@ -172,6 +173,7 @@ impl<'a> SendMsg<'a> {
 }
 
 impl fmt::Debug for SendMsg<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.header.fmt(f)
     }

@@ -259,6 +259,7 @@ impl<S: Storage> Drop for FdSet<S> {
 }
 
 impl<S: Storage> fmt::Debug for FdSet<S> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.numbers()).finish()
     }

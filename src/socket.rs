@@ -117,6 +117,7 @@ impl<'fd> PollFd<'fd> {
 }
 
 impl fmt::Debug for PollFd<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PollFd").field("fd", &self.entry.fd).field("events", &self.events()).finish()
     }

@@ -72,6 +72,7 @@ pub struct Short {
 }
 
 impl fmt::Display for Short {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "control message cut short: {} of {} payload bytes", self.have, self.need)
     }

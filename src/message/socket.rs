@@ -75,6 +75,7 @@ impl<'a> Rights<'a> {
 }
 
 impl fmt::Debug for Rights<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.numbers()).finish()
     }
@@ -167,6 +168,7 @@ impl<'a> SecurityLabel<'a> {
 }
 
 impl fmt::Debug for SecurityLabel<'_> {
+    #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SecurityLabel(\"{}\")", self.as_bytes().escape_ascii())
     }
