@@ -70,7 +70,16 @@ impl<'a> Rights<'a> {
     /// bytes at the end are not a slot.
     #[inline]
     pub fn numbers(&self) -> impl Iterator<Item = Result<RawFd, Errno>> + use<'a> {
-        self.0.chunks_exact(4).filter_map(|c| c.try_into().ok()).filter_map(slot)
+        let mut rest = self.0;
+        core::iter::from_fn(move || {
+            loop {
+                let (bytes, after) = rest.split_first_chunk()?;
+                rest = after;
+                if let Some(said) = slot(*bytes) {
+                    return Some(said);
+                }
+            }
+        })
     }
 }
 
