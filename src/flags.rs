@@ -5,15 +5,30 @@
 
 #![forbid(unsafe_code)]
 
+use core::fmt;
+
 use linux_raw_sys::net;
 
 use crate::numbers::{MSG_CMSG_COMPAT, MSG_FASTOPEN, MSG_WAITFORONE, MSG_ZEROCOPY};
 
+/// Flags of `sendmsg(2)`. `MSG_NOSIGNAL` is always added; an unknown bit goes to the kernel, bit 31 never does.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct SendFlags(u32);
+
+/// Flags of `recvmsg(2)`. `MSG_CMSG_CLOEXEC` is always added; an unknown bit goes to the kernel, bit 31 never does.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct RecvFlags(u32);
+
+/// What the kernel reported in `msg_flags` of a received message.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct MsgFlags(u32);
+
+// `impl` mode: the struct form would compile eight ways of printing and reading each type into this crate.
 bitflags::bitflags! {
-    /// Flags of `sendmsg(2)`. `MSG_NOSIGNAL` is always added; an unknown bit goes to the kernel, bit 31 never does.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    #[repr(transparent)]
-    pub struct SendFlags: u32 {
+    impl SendFlags: u32 {
         /// Do not wait for room: fail with `EAGAIN`.
         #[doc(alias = "MSG_DONTWAIT")]
         const DONTWAIT = net::MSG_DONTWAIT;
@@ -44,10 +59,7 @@ bitflags::bitflags! {
         const _ = !0;
     }
 
-    /// Flags of `recvmsg(2)`. `MSG_CMSG_CLOEXEC` is always added; an unknown bit goes to the kernel, bit 31 never does.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    #[repr(transparent)]
-    pub struct RecvFlags: u32 {
+    impl RecvFlags: u32 {
         /// Do not wait for data: fail with `EAGAIN`.
         #[doc(alias = "MSG_DONTWAIT")]
         const DONTWAIT = net::MSG_DONTWAIT;
@@ -73,10 +85,7 @@ bitflags::bitflags! {
         const _ = !0;
     }
 
-    /// What the kernel reported in `msg_flags` of a received message.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    #[repr(transparent)]
-    pub struct MsgFlags: u32 {
+    impl MsgFlags: u32 {
         /// End of record.
         #[doc(alias = "MSG_EOR")]
         const EOR = net::MSG_EOR;
@@ -94,6 +103,39 @@ bitflags::bitflags! {
         #[doc(alias = "MSG_ERRQUEUE")]
         const ERRQUEUE = net::MSG_ERRQUEUE;
         const _ = !0;
+    }
+}
+
+/// Prints a set as its type and the names of its flags.
+#[inline]
+pub(crate) fn named<F: bitflags::Flags<Bits: bitflags::parser::WriteHex>>(
+    name: &str,
+    flags: &F,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    write!(f, "{name}(")?;
+    bitflags::parser::to_writer(flags, &mut *f)?;
+    f.write_str(")")
+}
+
+impl fmt::Debug for SendFlags {
+    #[inline]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        named("SendFlags", self, f)
+    }
+}
+
+impl fmt::Debug for RecvFlags {
+    #[inline]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        named("RecvFlags", self, f)
+    }
+}
+
+impl fmt::Debug for MsgFlags {
+    #[inline]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        named("MsgFlags", self, f)
     }
 }
 

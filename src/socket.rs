@@ -12,6 +12,7 @@ use crate::addr::{Family, SocketAddr};
 use crate::borrowed::{AsFd, BorrowedFd};
 use crate::errno::Errno;
 use crate::fd::OwnedFd;
+use crate::flags::named;
 use crate::numbers::{SOCK_CLOEXEC, SOCK_NONBLOCK};
 use crate::raw::{self, pollfd, time_word, timespec};
 
@@ -34,21 +35,26 @@ impl SocketType {
     pub const RAW: Self = Self(net::SOCK_RAW);
 }
 
+/// Flags of a new socket. Close-on-exec is always set.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct SocketFlags(u32);
+
+/// Events of [`poll`].
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[repr(transparent)]
+pub struct PollFlags(u16);
+
+// `impl` mode: the struct form would compile eight ways of printing and reading each type into this crate.
 bitflags::bitflags! {
-    /// Flags of a new socket. Close-on-exec is always set.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    #[repr(transparent)]
-    pub struct SocketFlags: u32 {
+    impl SocketFlags: u32 {
         /// Calls on the socket do not wait.
         #[doc(alias = "SOCK_NONBLOCK")]
         const NONBLOCK = SOCK_NONBLOCK;
         const _ = !0;
     }
 
-    /// Events of [`poll`].
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-    #[repr(transparent)]
-    pub struct PollFlags: u16 {
+    impl PollFlags: u16 {
         /// Something to receive.
         #[doc(alias = "POLLIN")]
         const IN = events(general::POLLIN);
@@ -71,6 +77,20 @@ bitflags::bitflags! {
         #[doc(alias = "POLLRDHUP")]
         const RDHUP = events(general::POLLRDHUP);
         const _ = !0;
+    }
+}
+
+impl fmt::Debug for SocketFlags {
+    #[inline]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        named("SocketFlags", self, f)
+    }
+}
+
+impl fmt::Debug for PollFlags {
+    #[inline]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        named("PollFlags", self, f)
     }
 }
 
