@@ -30,11 +30,18 @@ pub(crate) const RIGHTS: u8 = 1;
 pub(crate) const PIDFD: u8 = 2;
 pub(crate) const BOTH: u8 = RIGHTS | PIDFD;
 
-/// What a slot says; `None` once taken.
+/// What a slot says: a descriptor, or the errno with which the kernel refused it (law 7). `None` once taken, and for any other
+/// negative number.
 #[inline(always)]
 pub(crate) fn look(slot: [u8; SLOT]) -> Option<Result<RawFd, Errno>> {
     let number = RawFd::from_ne_bytes(slot);
-    if number >= 0 { Some(Ok(number)) } else { Errno::from_slot(number).map(Err) }
+    if number >= 0 { Some(Ok(number)) } else { refused(number) }
+}
+
+/// What a negative slot says.
+#[cold]
+fn refused(number: RawFd) -> Option<Result<RawFd, Errno>> {
+    Errno::from_slot(number).map(Err)
 }
 
 /// Moves what a slot says out of it, as a number the caller now owns.

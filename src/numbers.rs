@@ -1,7 +1,7 @@
 //! Turns the kernel's numbers into the integer types they are used with, and holds the few that linux-raw-sys lacks.
 //!
 //! Law 9: a number comes from `linux-raw-sys` where it has it (they differ by architecture); the table
-//! [`MISSING`](self#missing) below holds the rest, each with its kernel header and first kernel version.
+//! below holds the rest, each with its kernel header and first kernel version.
 
 #![forbid(unsafe_code)]
 
@@ -38,8 +38,6 @@ pub(crate) const SOCK_NONBLOCK: u32 = general::O_NONBLOCK;
 // | MSG_ZEROCOPY | include/linux/socket.h | 4.14 |
 // | MSG_FASTOPEN | include/linux/socket.h | 3.6 |
 // | MSG_CMSG_COMPAT (bit 31) | include/linux/socket.h | kernel-internal |
-// | SOMAXCONN-like backlog ceiling: none, the kernel clamps to net.core.somaxconn | | |
-// | SOL_RDS 276 is in linux-raw-sys; its types are in include/uapi/linux/rds.h | | 2.6.30 |
 pub(crate) const SCM_PIDFD: i32 = 4;
 pub(crate) const SCM_MAX_FD: usize = 253;
 pub(crate) const MSG_WAITFORONE: u32 = 0x1_0000;

@@ -18,6 +18,7 @@ use super::{Message, fixed, message};
 use crate::borrowed::RawFd;
 use crate::errno::Errno;
 use crate::layout::{CMSG_LEN, CMSG_SPACE};
+use crate::ledger::look;
 use crate::numbers::{SCM_CREDENTIALS, SCM_INQ, SCM_PIDFD, SCM_RIGHTS, SCM_SECURITY, SOL_SOCKET};
 use crate::traits::{Decode, Encode, Short};
 
@@ -26,20 +27,6 @@ message!(Credentials, SOL_SOCKET, SCM_CREDENTIALS);
 message!(SecurityLabel<'_>, SOL_SOCKET, SCM_SECURITY);
 message!(PidFd, SOL_SOCKET, SCM_PIDFD);
 message!(UnreadBytes, SOL_SOCKET, SCM_INQ);
-
-/// What a descriptor slot holds, as a number: a descriptor, or the errno with which the kernel refused it (law 7).
-/// `None` for a slot whose descriptor was taken, and for any other negative number.
-#[inline]
-fn slot(bytes: [u8; 4]) -> Option<Result<RawFd, Errno>> {
-    let number = RawFd::from_ne_bytes(bytes);
-    if number >= 0 { Some(Ok(number)) } else { refused(number) }
-}
-
-/// What a negative slot says.
-#[cold]
-fn refused(number: RawFd) -> Option<Result<RawFd, Errno>> {
-    Errno::from_slot(number).map(Err)
-}
 
 /// The numbers in an `SCM_RIGHTS` payload: `SOL_SOCKET`, type 1, `4 n` bytes payload, `n` up to 253, both ways. Sent by
 /// [`Encoder::push_rights`](crate::Encoder::push_rights).
@@ -75,7 +62,7 @@ impl<'a> Rights<'a> {
             loop {
                 let (bytes, after) = rest.split_first_chunk()?;
                 rest = after;
-                if let Some(said) = slot(*bytes) {
+                if let Some(said) = look(*bytes) {
                     return Some(said);
                 }
             }
@@ -214,7 +201,7 @@ impl<'a> Decode<'a> for PidFd {
 
     #[inline]
     fn from_payload(payload: &'a [u8]) -> Result<Self, Short> {
-        fixed(payload).map(|bytes| Self(slot(*bytes)))
+        fixed(payload).map(|bytes| Self(look(*bytes)))
     }
 }
 
