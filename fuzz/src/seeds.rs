@@ -1,0 +1,1 @@
+//! Turns attacks and upstream issues into small inputs.
