@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 
 use arbitrary::Unstructured;
 use scmsg::{
-    Control, ControlBuf, Encoder, Errno, IoSlice, IoSliceMut, MsgFlags, OwnedFd, Received, RecvBatch, RecvFlags, RecvMsg,
-    SendBatch, SendFlags, SendMsg, SocketFlags, SocketType, recvmmsg, sendmmsg, setsockopt, socketpair, sockopt,
+    Control, ControlBuf, Encoder, Errno, IoSlice, IoSliceMut, MsgFlags, OwnedFd, Received, RecvBatch, RecvFlags,
+    RecvMsg, SendBatch, SendFlags, SendMsg, SocketFlags, SocketType, recvmmsg, sendmmsg, setsockopt, socketpair,
+    sockopt,
 };
 
 use crate::delivery::Room;
@@ -121,7 +122,13 @@ fn program(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let count = usize::from(count % 7);
         // On a stream only what has a byte arrives.
         let len = usize::from(len % 9).max(usize::from(stream));
-        texts.push(Text { data: std::array::from_fn(|i| byte ^ i as u8), len, first: index, count, parts: usize::from(parts % 3) + 1 });
+        texts.push(Text {
+            data: std::array::from_fn(|i| byte ^ i as u8),
+            len,
+            first: index,
+            count,
+            parts: usize::from(parts % 3) + 1,
+        });
     }
     let mut bufs = [const { ControlBuf::<[u8; 96]>::new() }; TEXTS];
     let controls: Vec<_> = texts.iter().zip(&mut bufs).map(|(text, buf)| text.encode(buf)).collect();
@@ -207,7 +214,11 @@ fn program(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
                             check(received, expected, &room, keep, &mut kept);
                         }
                     }
-                    Err(why) => assert!(why == Errno::EAGAIN && expected.is_empty() && slots > 0, "{why}: {} of {slots}", expected.len()),
+                    Err(why) => assert!(
+                        why == Errno::EAGAIN && expected.is_empty() && slots > 0,
+                        "{why}: {} of {slots}",
+                        expected.len()
+                    ),
                 }
                 kept.truncate(32);
             }

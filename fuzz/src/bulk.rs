@@ -132,7 +132,11 @@ fn hostile(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             0..=3 => {
                 let Some(socket) = &a else { continue };
                 let [len, byte]: [u8; 2] = u.arbitrary()?;
-                let packet = Packet { data: [byte % 16, operand].into_iter().cycle().take((len % 4).into()).collect(), first: next, count: usize::from(operand % 12) };
+                let packet = Packet {
+                    data: [byte % 16, operand].into_iter().cycle().take((len % 4).into()).collect(),
+                    first: next,
+                    count: usize::from(operand % 12),
+                };
                 next += packet.count;
                 if say(socket, &packet, op % 8 == 3) {
                     model.send(packet);

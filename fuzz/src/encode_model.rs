@@ -4,7 +4,9 @@
 //! Input: capacity, what the buffer holds before, then pushes: an opcode and its operands, one byte each.
 
 use arbitrary::Unstructured;
-use scmsg::{BorrowedFd, ControlBuf, Credentials, Encode, Encoder, Ipv4PacketInfo, Ipv6PacketInfo, Message, NoSpace, Rights};
+use scmsg::{
+    BorrowedFd, ControlBuf, Credentials, Encode, Encoder, Ipv4PacketInfo, Ipv6PacketInfo, Message, NoSpace, Rights,
+};
 
 use crate::descriptors::lent;
 use crate::naive::{HEADER, WORD, append};
@@ -100,9 +102,8 @@ fn program(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
 
 /// One push into both, with one answer.
 fn push(u: &mut Unstructured<'_>, encoder: &mut Encoder<'_, '_>, model: &mut Model) -> arbitrary::Result<()> {
-    let rights = |fds: &[BorrowedFd<'_>]| -> Vec<u8> {
-        fds.iter().flat_map(|fd| fd.as_raw_fd().to_ne_bytes()).collect()
-    };
+    let rights =
+        |fds: &[BorrowedFd<'_>]| -> Vec<u8> { fds.iter().flat_map(|fd| fd.as_raw_fd().to_ne_bytes()).collect() };
     let (level, kind) = (Rights::LEVEL, Rights::TYPE);
     let (said, expected) = match u.arbitrary::<u8>()? % 8 {
         0 => {

@@ -223,7 +223,12 @@ fn bytes_of<'a>(control: &'a Ancillary<'_>) -> &'a [u8] {
 }
 
 /// Looks, takes and drops; the table agrees after every step.
-fn program(u: &mut Unstructured<'_>, mut control: Ancillary<'_>, model: &mut Model, before: Table) -> arbitrary::Result<()> {
+fn program(
+    u: &mut Unstructured<'_>,
+    mut control: Ancillary<'_>,
+    model: &mut Model,
+    before: Table,
+) -> arbitrary::Result<()> {
     let mut taken: Vec<OwnedFd> = Vec::new();
     let mut set = FdSet::new([0; 5]);
     let mut grown = FdSet::new(Vec::new());
@@ -237,9 +242,7 @@ fn program(u: &mut Unstructured<'_>, mut control: Ancillary<'_>, model: &mut Mod
                 let pidfd = control.pidfd().map(|fd| fd.map(|fd| fd.as_raw_fd()));
                 assert_eq!(pidfd, model.says(PidFd::TYPE).first().copied());
             }
-            1 => {
-                for _ in control.take_fds().take(count).map(|fd| keep(fd, &mut taken, model.next(Rights::TYPE))) {}
-            }
+            1 => for _ in control.take_fds().take(count).map(|fd| keep(fd, &mut taken, model.next(Rights::TYPE))) {},
             2 => match control.take_pidfd() {
                 Some(fd) => keep(fd, &mut taken, model.next(PidFd::TYPE)),
                 None => assert_eq!(model.next(PidFd::TYPE), None),

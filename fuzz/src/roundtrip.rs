@@ -4,8 +4,8 @@
 
 use arbitrary::Unstructured;
 use scmsg::{
-    BorrowedFd, Cmsg, Cmsgs, Control, ControlBuf, Credentials, Decode, Encode, Encoder, FixedControl, Ipv4PacketInfo, Ipv6PacketInfo,
-    Message, Rights, Short,
+    BorrowedFd, Cmsg, Cmsgs, Control, ControlBuf, Credentials, Decode, Encode, Encoder, FixedControl, Ipv4PacketInfo,
+    Ipv6PacketInfo, Message, Rights, Short,
 };
 
 use crate::descriptors::lent;
@@ -73,7 +73,10 @@ fn program(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let said = push(&mut encoder, &message);
         assert_eq!(said, need <= ROOM, "{need} bytes of {ROOM} for {message:?}");
         if said {
-            (end, pushed) = (need, { pushed.push(message); pushed });
+            (end, pushed) = (need, {
+                pushed.push(message);
+                pushed
+            });
         }
     }
     assert_eq!(encoder.as_bytes().len(), end, "no byte behind the last payload");

@@ -52,4 +52,15 @@ macro_rules! targets {
     };
 }
 
+/// The table's bytes, which fit the machine this runs on, as the files need not.
+#[test]
+fn every_seed_of_the_table_passes() {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for (target, name, _, bytes) in scmsg_fuzz::seeds::all() {
+        println!("{target}/{name}");
+        let (_, body) = TARGETS.iter().find(|(known, _)| *known == target).expect("a target");
+        body(&bytes);
+    }
+}
+
 targets!(batch bulk decode_any encode_model ledger messages roundtrip);
