@@ -210,7 +210,13 @@ fn program(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
                     Ok(arrived) => {
                         assert_eq!(arrived.len(), expected.len());
                         for (index, (received, expected)) in arrived.zip(&expected).take(reach).enumerate() {
-                            let room = Room { control: limits[index].1, credentials, pidfd, free: usize::MAX };
+                            let room = Room {
+                                control: limits[index].1,
+                                timestamp: false,
+                                credentials,
+                                pidfd,
+                                free: usize::MAX,
+                            };
                             check(received, expected, &room, keep, &mut kept);
                         }
                     }

@@ -7,6 +7,8 @@ use crate::naive::{HEADER, WORD};
 pub struct Room {
     /// Bytes for control messages.
     pub control: usize,
+    /// A timestamp of 16 bytes, on packets.
+    pub timestamp: bool,
     /// `SO_PASSCRED`.
     pub credentials: bool,
     /// `SO_PASSPIDFD`.
@@ -29,17 +31,18 @@ pub struct Delivery {
 }
 
 impl Room {
-    /// Credentials come first, then rights, then the process descriptor; each takes its space, or what is left of it.
+    /// The timestamp comes first, then credentials, then rights, then the process descriptor; each takes its
+    /// space, or what is left of it.
     pub fn delivers(self, sent: usize) -> Delivery {
         let mut left = self.control;
         let take = |left: &mut usize, payload: usize| {
             *left -= (HEADER + payload).next_multiple_of(WORD).min(*left);
         };
         let mut truncated = false;
-        if self.credentials {
-            truncated |= left < HEADER + 12;
+        for payload in [self.timestamp.then_some(16), self.credentials.then_some(12)].into_iter().flatten() {
+            truncated |= left < HEADER + payload;
             if left >= HEADER {
-                take(&mut left, 12);
+                take(&mut left, payload);
             }
         }
         let fit = sent.min(left.saturating_sub(HEADER) / 4);

@@ -7,13 +7,14 @@
 use arbitrary::Unstructured;
 use scmsg::{
     Ancillary, AsFd, Cause, ControlBuf, Credentials, Encoder, Errno, FdSet, IoSlice, IoSliceMut, Message, MsgFlags,
-    OwnedFd, PidFd, RawFd, RecvFlags, RecvMsg, Rights, SendFlags, SendMsg, SocketFlags, SocketType, UnreadBytes,
-    recvmsg, sendmsg, setsockopt, socketpair, sockopt,
+    OwnedFd, PidFd, RawFd, RecvFlags, RecvMsg, Rights, SecurityLabel, SendFlags, SendMsg, SocketFlags, SocketType,
+    TimestampNew, TimestampNsNew, TimestampNsOld, TimestampOld, TimestampingNew, TimestampingOld, UnreadBytes, recvmsg,
+    sendmsg, setsockopt, socketpair, sockopt,
 };
 
 use crate::delivery::{Delivery, Room};
 use crate::descriptors::{Table, decoy, inode, lent, with_room};
-use crate::naive::{append, int, pad, walk};
+use crate::naive::{HEADER, append, int, pad, walk};
 
 pub fn run(data: &[u8]) {
     let mut u = Unstructured::new(data);
@@ -38,11 +39,13 @@ struct Slot {
 struct Model {
     slots: Vec<Slot>,
     truncated: bool,
+    /// Bytes there was room for.
+    capacity: usize,
 }
 
 impl Model {
     /// The slots in control bytes, as the naive walk finds them.
-    fn of(bytes: &[u8], truncated: bool) -> Self {
+    fn of(bytes: &[u8], truncated: bool, capacity: usize) -> Self {
         let mut slots = Vec::new();
         for header in walk(bytes).0.iter().filter(|header| header.good && header.level == Rights::LEVEL) {
             let payload = &bytes[header.payload()];
@@ -55,7 +58,7 @@ impl Model {
                 slots.extend(numbers.map(|says| Slot { kind: header.kind, says }));
             }
         }
-        Self { slots, truncated }
+        Self { slots, truncated, capacity }
     }
 
     fn of_kind(&mut self, kind: i32) -> impl Iterator<Item = &mut Slot> {
@@ -94,6 +97,8 @@ fn received(u: &mut Unstructured<'_>, before: Table) -> arbitrary::Result<()> {
     setsockopt(&b, sockopt::PassCred, credentials).expect("SO_PASSCRED");
     let pidfd = pidfd && setsockopt(&b, sockopt::PassPidFd, true).is_ok();
     let inq = inq && setsockopt(&b, sockopt::Inq, true).is_ok();
+    let timestamp = options & 16 != 0 && setsockopt(&b, sockopt::ReceiveTimestampNew, true).is_ok();
+    let timestamp = timestamp && kind != SocketType::STREAM;
 
     let text = [data; 3];
     // Without data a stream loses everything.
@@ -114,9 +119,9 @@ fn received(u: &mut Unstructured<'_>, before: Table) -> arbitrary::Result<()> {
     let opened = Table::now() - sockets;
     assert_eq!(received.data().flatten().count(), bytes);
 
-    let room = Room { control: limit.into(), credentials, pidfd, free };
+    let room = Room { control: limit.into(), timestamp, credentials, pidfd, free };
     let expected = room.delivers(sent);
-    let mut model = Model::of(bytes_of(&received.control), received.flags.contains(MsgFlags::CTRUNC));
+    let mut model = Model::of(bytes_of(&received.control), received.flags.contains(MsgFlags::CTRUNC), limit.into());
     let rights = model.says(Rights::TYPE);
     assert_eq!(rights.len(), expected.rights, "{room:?} {sent}");
     for (index, fd) in received.control.fds().enumerate() {
@@ -130,7 +135,8 @@ fn received(u: &mut Unstructured<'_>, before: Table) -> arbitrary::Result<()> {
     assert_eq!(opened.len(), expected.rights + usize::from(expected.pidfd && !no_number));
     cause(&received.control, &room, &expected, inq && kind == SocketType::STREAM);
     let sender = received.sender();
-    assert_eq!(sender.is_some(), credentials && usize::from(limit) >= scmsg::CMSG_LEN(12));
+    let in_front = if timestamp { scmsg::CMSG_SPACE(16) } else { 0 };
+    assert_eq!(sender.is_some(), credentials && usize::from(limit) >= in_front + scmsg::CMSG_LEN(12));
     assert!(sender.is_none_or(|sender| sender.pid.is_some_and(|pid| pid.get() == std::process::id())));
     let unread = received.control.get::<UnreadBytes>();
     assert!(!matches!(unread, Ok(Some(UnreadBytes(1..)))), "{unread:?}");
@@ -167,6 +173,19 @@ fn send(socket: &OwnedFd, data: &[u8], count: usize) {
     sendmsg(socket, &SendMsg::new(&data).control_on_packets(&control), SendFlags::DONTWAIT).expect("sent");
 }
 
+/// What comes beside descriptors.
+const BESIDE: [i32; 9] = [
+    Credentials::TYPE,
+    SecurityLabel::TYPE,
+    TimestampOld::TYPE,
+    TimestampNew::TYPE,
+    TimestampNsOld::TYPE,
+    TimestampNsNew::TYPE,
+    TimestampingOld::TYPE,
+    TimestampingNew::TYPE,
+    UnreadBytes::TYPE,
+];
+
 /// Control bytes made by hand: any order of messages, errnos among the descriptors, at any alignment.
 fn adopted(u: &mut Unstructured<'_>, before: Table) -> arbitrary::Result<()> {
     let [shift, flags, messages, spare]: [u8; 4] = u.arbitrary()?;
@@ -185,7 +204,7 @@ fn adopted(u: &mut Unstructured<'_>, before: Table) -> arbitrary::Result<()> {
         let (level, kind, count) = match kind % 5 {
             0 | 1 => (Rights::LEVEL, Rights::TYPE, count % 9),
             2 => (Rights::LEVEL, PidFd::TYPE, count % 2),
-            3 => (Rights::LEVEL, Credentials::TYPE, 0),
+            3 => (Rights::LEVEL, BESIDE[usize::from(count) % BESIDE.len()], 0),
             // Types of `SOL_SOCKET` on another level are not descriptors.
             _ => (41, Rights::TYPE, 0),
         };
@@ -193,7 +212,7 @@ fn adopted(u: &mut Unstructured<'_>, before: Table) -> arbitrary::Result<()> {
         for _ in 0..count {
             payload.extend(slot(u)?.to_ne_bytes());
         }
-        if level == 41 || kind == Credentials::TYPE {
+        if level == 41 || BESIDE.contains(&kind) {
             payload.extend([end; 20].iter().take(usize::from(end % 21)));
         }
         append(&mut bytes, level, kind, &payload);
@@ -209,9 +228,9 @@ fn adopted(u: &mut Unstructured<'_>, before: Table) -> arbitrary::Result<()> {
     let mut room = vec![0xff; shift];
     room.extend_from_slice(&bytes);
     let flags = MsgFlags::from_kernel(u32::from(flags));
-    let mut model = Model::of(&bytes, flags.contains(MsgFlags::CTRUNC));
+    let capacity = bytes.len() + usize::from(spare % 64);
+    let mut model = Model::of(&bytes, flags.contains(MsgFlags::CTRUNC), capacity);
     assert_eq!(model.owned(), Table::now() - before, "the model knows all that was opened");
-    let capacity = bytes.len() + usize::from(spare);
     // SAFETY: the model has just found each descriptor in the bytes open, in one slot, and nothing else owns it.
     let control = unsafe { Ancillary::from_kernel(&mut room[shift..], capacity, flags) };
     program(u, control, &mut model, before)
@@ -270,7 +289,11 @@ fn program(
                 grown.pop();
             }
             _ => {
-                assert_eq!(control.truncation().is_some(), model.truncated);
+                let said = control.truncation();
+                assert_eq!(said.is_some(), model.truncated);
+                // Room for a descriptor is left: then, and only then, it was not the buffer for sure.
+                let left = model.capacity - bytes_of(&control).len() >= HEADER + 4;
+                assert!(!model.truncated || left == (said == Some(Cause::NotBuffer)), "{said:?}");
                 let said = format!("{control:?}");
                 assert!(said.contains("Cmsg") || control.messages().all(|m| m.is_err()), "{said}");
                 assert_eq!(control.get::<Rights<'_>>().expect("any length").is_some(), has_rights(&control));

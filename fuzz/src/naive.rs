@@ -73,7 +73,5 @@ pub fn append_claiming(bytes: &mut Vec<u8>, claims: usize, level: i32, kind: i32
 
 /// Appends padding up to where the next header can start.
 pub fn pad(bytes: &mut Vec<u8>) {
-    while bytes.len() % WORD != 0 {
-        bytes.push(0);
-    }
+    bytes.resize(bytes.len().next_multiple_of(WORD), 0);
 }
