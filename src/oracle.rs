@@ -12,8 +12,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod forge;
 mod layout;
 mod rule;
+mod send;
 
 pub use layout::{Abi, ByteOrder, Header, Layout};
 pub use rule::{Rule, Rules, Side};
+pub use send::{
+    Capabilities, Connection, ControlArea, Descriptor, Limits, Name, Outcome, Place, Send, Sender, Socket, Verdict,
+    Version, send,
+};
