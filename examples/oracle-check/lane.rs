@@ -7,7 +7,7 @@ use std::os::fd::FromRawFd;
 
 use scmsg::oracle::{Rules, Side};
 
-use crate::{compat, send};
+use super::{compat, send};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {

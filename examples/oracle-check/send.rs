@@ -1,6 +1,7 @@
 //! Sends drawn control bytes in drawn situations, receives what arrived, and compares with what the oracle said.
 
 mod draw;
+mod sockets;
 mod stage;
 
 use std::rc::Rc;
@@ -8,10 +9,10 @@ use std::rc::Rc;
 use scmsg::Errno;
 use scmsg::oracle::{Capabilities, Outcome, Send, Sender, Verdict, send};
 
-use crate::kernel;
-use crate::lane::{Counts, Job};
-use crate::memory::Memory;
-use crate::rng::Rng;
+use super::kernel;
+use super::lane::{Counts, Job};
+use super::memory::Memory;
+use super::rng::Rng;
 use draw::Case;
 use stage::{Seen, Stage};
 
