@@ -4,7 +4,7 @@ pub enum Rng {
     /// SplitMix64.
     Seed(u64),
     /// One byte for a small decision, eight for a large one; zeros behind the last.
-    Bytes(std::vec::IntoIter<u8>),
+    Bytes(Vec<u8>, usize),
 }
 
 impl Rng {
@@ -18,7 +18,7 @@ impl Rng {
     /// The decisions of a fuzzer: a byte that changes changes one of them.
     #[allow(dead_code)]
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        Self::Bytes(bytes.to_vec().into_iter())
+        Self::Bytes(bytes.to_vec(), 0)
     }
 
     pub fn next(&mut self) -> u64 {
@@ -28,7 +28,13 @@ impl Rng {
     fn take(&mut self, bytes: u32) -> u64 {
         let state = match self {
             Self::Seed(state) => state,
-            Self::Bytes(rest) => return (0..bytes).fold(0, |all, _| all << 8 | u64::from(rest.next().unwrap_or(0))),
+            Self::Bytes(all, at) => {
+                let mut next = || {
+                    *at += 1;
+                    u64::from(all.get(*at - 1).copied().unwrap_or(0))
+                };
+                return (0..bytes).fold(0, |number, _| number << 8 | next());
+            }
         };
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = *state;
