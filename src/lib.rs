@@ -97,6 +97,9 @@ pub mod sockopt;
 #[cfg(feature = "std")]
 mod std_impls;
 
+#[cfg(feature = "oracle")]
+pub mod oracle;
+
 pub use addr::{Address, BadName, Family, SocketAddr, UNIX_PATH_MAX};
 pub use ancillary::{Ancillary, Cause, TakeFds, WrongCount};
 pub use batch::{Batch, BatchFull, RecvBatch, SendBatch, recvmmsg, sendmmsg};

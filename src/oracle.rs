@@ -1,0 +1,25 @@
+//! What a right kernel answers, and control bytes that are wrong on purpose. Feature `oracle`.
+//!
+//! For fuzzing kernels, emulators, sandboxes and protocol servers. Everything here is a pure function of its arguments: no
+//! system call, no allocation, no unsafe code, on any target, for control bytes of any layout.
+//!
+//! | module | turns | into |
+//! |---|---|---|
+//! | [`forge`] | a description of messages, right or wrong | control bytes |
+//! | [`send()`] | control bytes and the state of the world | the exact answer of `sendmsg(2)` |
+//!
+//! Every rule has a name ([`Rule`]), the kernel function it comes from, and the version it holds since.
+
+#![forbid(unsafe_code)]
+
+pub mod forge;
+mod layout;
+mod rule;
+mod send;
+
+pub use layout::{Abi, ByteOrder, Header, Layout};
+pub use rule::{Rule, Rules, Side};
+pub use send::{
+    Capabilities, Connection, ControlArea, Descriptor, Limits, Name, Outcome, Place, Send, Sender, Socket, Verdict,
+    Version, send,
+};
