@@ -12,8 +12,12 @@
 
 #![forbid(unsafe_code)]
 
+mod foreign;
 mod layout;
 mod rule;
+mod walk;
 
+pub use foreign::{ForeignCmsg, ForeignCmsgs, ForeignMalformed, ForeignRights};
 pub use layout::{Abi, ByteOrder, Header, Layout};
 pub use rule::{Rule, Rules, Side};
+pub use walk::{Step, Stop, Walk, Walker};
