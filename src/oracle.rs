@@ -12,12 +12,18 @@
 
 #![forbid(unsafe_code)]
 
+pub mod forge;
 mod foreign;
 mod layout;
 mod rule;
+mod send;
 mod walk;
 
 pub use foreign::{ForeignCmsg, ForeignCmsgs, ForeignMalformed, ForeignRights};
 pub use layout::{Abi, ByteOrder, Header, Layout};
 pub use rule::{Rule, Rules, Side};
+pub use send::{
+    Capabilities, Connection, ControlArea, Descriptor, Limits, Name, Outcome, Place, Send, Sender, Socket, Verdict,
+    Version, send,
+};
 pub use walk::{Step, Stop, Walk, Walker};
