@@ -12,13 +12,16 @@
 
 #![forbid(unsafe_code)]
 
-pub mod forge;
+mod explain;
 mod foreign;
+pub mod forge;
 mod layout;
+mod names;
 mod rule;
 mod send;
 mod walk;
 
+pub use explain::Explain;
 pub use foreign::{ForeignCmsg, ForeignCmsgs, ForeignMalformed, ForeignRights};
 pub use layout::{Abi, ByteOrder, Header, Layout};
 pub use rule::{Rule, Rules, Side};
