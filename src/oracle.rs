@@ -12,14 +12,21 @@
 
 #![forbid(unsafe_code)]
 
+mod explain;
+mod foreign;
 pub mod forge;
 mod layout;
+mod names;
 mod rule;
 mod send;
+mod walk;
 
+pub use explain::Explain;
+pub use foreign::{ForeignCmsg, ForeignCmsgs, ForeignMalformed, ForeignRights};
 pub use layout::{Abi, ByteOrder, Header, Layout};
 pub use rule::{Rule, Rules, Side};
 pub use send::{
     Capabilities, Connection, ControlArea, Descriptor, Limits, Name, Outcome, Place, Send, Sender, Socket, Verdict,
     Version, send,
 };
+pub use walk::{Step, Stop, Walk, Walker};
