@@ -6,6 +6,7 @@
 //! | module | turns | into |
 //! |---|---|---|
 //! | [`forge`] | a description of messages, right or wrong | control bytes |
+//! | [`receive()`] | what is queued, and the receiver's room | the exact answer of `recvmsg(2)`, byte for byte |
 //! | [`send()`] | control bytes and the state of the world | the exact answer of `sendmsg(2)` |
 //!
 //! Every rule has a name ([`Rule`]), the kernel function it comes from, and the version it holds since.
@@ -13,7 +14,9 @@
 #![forbid(unsafe_code)]
 
 mod layout;
+mod receive;
 mod rule;
 
 pub use layout::{Abi, ByteOrder, Header, Layout};
+pub use receive::{Answer, Carrier, Options, Packet, Queue, Receipt, Receiver, Sender, Time, Unit, receive};
 pub use rule::{Rule, Rules, Side};
