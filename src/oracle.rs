@@ -18,5 +18,5 @@ mod receive;
 mod rule;
 
 pub use layout::{Abi, ByteOrder, Header, Layout};
-pub use receive::{Answer, Carrier, Options, Packet, Queue, Receipt, Receiver, Sender, Time, Unit, receive};
+pub use receive::{Answer, Carrier, Options, Origin, Packet, Queue, Receipt, Receive, Time, Unit, receive};
 pub use rule::{Rule, Rules, Side};

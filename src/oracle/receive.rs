@@ -45,7 +45,7 @@ pub struct Time {
 
 /// Who sent, in the receiver's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Sender {
+pub struct Origin {
     /// Process; 0 if the receiver's namespace does not have it.
     pub pid: i32,
     /// User; 65534 if the receiver's namespace does not map it.
@@ -53,7 +53,7 @@ pub struct Sender {
     /// Group; likewise.
     pub gid: u32,
     /// Whether the kernel can open the process; the errno it puts in the place of a descriptor if not. A full descriptor
-    /// table is not said here but by [`Receiver::free`].
+    /// table is not said here but by [`Receive::free`].
     pub process: Result<(), Errno>,
 }
 
@@ -65,7 +65,7 @@ pub struct Packet<'a> {
     /// Descriptors that travel with it.
     pub descriptors: usize,
     /// Its sender; `None` if neither end had asked for credentials when it was sent.
-    pub sender: Option<Sender>,
+    pub sender: Option<Origin>,
     /// Security label of the sender, as `SCM_SECURITY` carries it; `None` without a security module that has labels.
     pub label: Option<&'a [u8]>,
     /// When it was sent, or first looked at with timestamps on.
@@ -115,9 +115,9 @@ pub struct Options {
     pub new_timestamps: bool,
 }
 
-/// Who receives, and into what.
+/// One `recvmsg(2)`: who receives, and into what.
 #[derive(Clone, Copy)]
-pub struct Receiver<'a> {
+pub struct Receive<'a> {
     /// The layout of its control bytes.
     pub layout: Layout,
     /// The kind of its socket.
@@ -134,11 +134,13 @@ pub struct Receiver<'a> {
     pub flags: u32,
     /// The number the k-th descriptor opened by this call gets, from 0; `None` if the table is full by then.
     pub free: &'a dyn Fn(usize) -> Option<i32>,
+    /// The rules that hold.
+    pub rules: Rules,
 }
 
-impl fmt::Debug for Receiver<'_> {
+impl fmt::Debug for Receive<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiver")
+        f.debug_struct("Receive")
             .field("layout", &self.layout)
             .field("carrier", &self.carrier)
             .field("connected", &self.connected)
@@ -146,6 +148,7 @@ impl fmt::Debug for Receiver<'_> {
             .field("data", &self.data)
             .field("options", &self.options)
             .field("flags", &self.flags)
+            .field("rules", &self.rules)
             .finish_non_exhaustive()
     }
 }
@@ -209,51 +212,34 @@ struct Taken<'a> {
     inq: Option<u64>,
 }
 
-/// What `recvmsg` does. `out` holds the receiver's control bytes and is changed as the kernel changes them; it may be
-/// shorter than `msg_controllen` claims: what the kernel writes past its end is counted and not shown.
+/// What a right kernel answers to this call. `out` holds the receiver's control bytes and is changed as the kernel changes
+/// them; it may be shorter than `msg_controllen` claims: what the kernel writes past its end is counted and not shown.
 ///
 /// # Examples
 /// A 64-bit buffer for one descriptor with its padding admits two:
 /// ```
-/// use scmsg::oracle::{Answer, Carrier, Layout, Options, Packet, Queue, Receiver, Rules, receive};
+/// use scmsg::oracle::{Abi, Answer, ByteOrder, Layout, Packet, Queue, Receive, receive};
 ///
 /// let mut packets = [Packet { bytes: 1, descriptors: 3, ..Packet::default() }];
 /// let mut queue = Queue { packets: &mut packets, ended: false, error: None };
-/// let receiver = Receiver {
-///     layout: Layout::NATIVE,
-///     carrier: Carrier::SeqPacket,
-///     connected: true,
-///     control: Some(24),
-///     data: 1,
-///     options: Options::default(),
-///     flags: 0,
-///     free: &|k| Some(100 + k as i32),
-/// };
+/// let layout = Layout { abi: Abi::Native64, order: ByteOrder::Little };
 /// let mut control = [0xff; 24];
-/// let receipt = receive(&mut queue, &receiver, Rules::ALL, &mut control);
-/// # if scmsg::CMSG_HEADER == 16 {
+/// let receipt = receive(&Receive { layout, control: Some(24), ..Receive::ordinary() }, &mut queue, &mut control);
 /// assert_eq!((receipt.descriptors, receipt.lost), (2, 1));
 /// assert_eq!(receipt.answer, Answer::Received { bytes: 1, controllen: 24, flags: 8 }); // MSG_CTRUNC
-/// assert_eq!(control[16..20], 100i32.to_ne_bytes());
-/// # }
+/// assert_eq!(control[..16], [24, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
+/// assert_eq!(control[16..], [3, 0, 0, 0, 4, 0, 0, 0]);
 /// assert!(queue.packets.is_empty());
 /// ```
 #[must_use]
-pub fn receive(queue: &mut Queue<'_, '_>, receiver: &Receiver<'_>, rules: Rules, out: &mut [u8]) -> Receipt {
-    let native64 = receiver.layout.abi == Abi::Native64;
-    let taken = if rules.holds(Rule::ReceiveCompatBit) && native64 && receiver.flags & MSG_CMSG_COMPAT != 0 {
-        Taken::refused(Errno::EINVAL, Rule::ReceiveCompatBit)
-    } else {
-        match receiver.carrier {
-            Carrier::Stream => queue::stream(queue, receiver, rules),
-            Carrier::Datagram | Carrier::SeqPacket => queue::packets(queue, receiver, rules),
-        }
-    };
-    let mut writer = Writer::new(receiver, rules, out);
+pub fn receive(call: &Receive<'_>, queue: &mut Queue<'_, '_>, out: &mut [u8]) -> Receipt {
+    let taken = call.take(queue);
+    let mut writer = Writer::new(call, out);
     if let (Some(_), true) = (taken.result, taken.control) {
-        items(&mut writer, receiver, rules, &taken);
+        call.items(&taken, &mut writer);
     }
-    let echo = if rules.holds(Rule::CloexecEcho) { receiver.flags & net::MSG_CMSG_CLOEXEC } else { 0 };
+    let cloexec = call.flags & net::MSG_CMSG_CLOEXEC;
+    let echo = if call.rules.holds(Rule::CloexecEcho) { cloexec } else { 0 };
     Receipt {
         answer: match taken.result {
             None => Answer::Waits,
@@ -265,46 +251,85 @@ pub fn receive(queue: &mut Queue<'_, '_>, receiver: &Receiver<'_>, rules: Rules,
         descriptors: writer.descriptors(),
         lost: taken.lost.saturating_add(taken.descriptors.saturating_sub(writer.descriptors())),
         pidfd: writer.pidfd,
-        close_on_exec: rules.holds(Rule::RightsCloexec) && receiver.flags & net::MSG_CMSG_CLOEXEC != 0,
+        close_on_exec: call.rules.holds(Rule::RightsCloexec) && cloexec != 0,
         truncated: writer.truncated,
     }
 }
 
-/// Writes every control message, in the kernel's order.
-fn items(writer: &mut Writer<'_>, receiver: &Receiver<'_>, rules: Rules, taken: &Taken<'_>) {
-    let options = receiver.options;
-    let first = rules.holds(Rule::TimestampsFirst);
-    if let (Some(time), true) = (taken.time, first) {
-        writer.times(options, time);
+impl Receive<'_> {
+    fn holds(&self, rule: Rule) -> bool {
+        self.rules.holds(rule)
     }
-    if receiver.control.is_none() {
-        let wanted = options.credentials || options.pidfd || taken.descriptors > 0;
-        if wanted {
-            writer.truncate(Rule::NullControl);
+
+    fn asks(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Takes from the queue.
+    fn take<'a>(&self, queue: &mut Queue<'_, 'a>) -> Taken<'a> {
+        if self.layout.abi == Abi::Native64 && self.asks(MSG_CMSG_COMPAT) && self.holds(Rule::ReceiveCompatBit) {
+            return Taken::refused(Errno::EINVAL, Rule::ReceiveCompatBit);
         }
-        if options.security {
-            writer.truncate(Rule::NullControlLabel);
-        }
-    } else {
-        let last = rules.holds(Rule::PidfdLast);
-        if options.credentials {
-            writer.credentials(taken.credentials);
-        }
-        if let (Some(label), true) = (taken.label, options.security) {
-            writer.label(label);
-        }
-        if options.pidfd && !last {
-            writer.process(taken.process);
-        }
-        writer.rights(taken.descriptors);
-        if options.pidfd && last {
-            writer.process(taken.process);
+        match self.carrier {
+            Carrier::Stream => self.stream(queue),
+            Carrier::Datagram | Carrier::SeqPacket => self.packets(queue),
         }
     }
-    if let (Some(time), false) = (taken.time, first) {
-        writer.times(options, time);
+
+    /// Writes every control message, in the kernel's order.
+    fn items(&self, taken: &Taken<'_>, writer: &mut Writer<'_>) {
+        let options = self.options;
+        let first = self.holds(Rule::TimestampsFirst);
+        if let (Some(time), true) = (taken.time, first) {
+            writer.times(options, time);
+        }
+        if self.control.is_none() {
+            if options.credentials || options.pidfd || taken.descriptors > 0 {
+                writer.truncate(Rule::NullControl);
+            }
+            if options.security {
+                writer.truncate(Rule::NullControlLabel);
+            }
+        } else {
+            let last = self.holds(Rule::PidfdLast);
+            if options.credentials {
+                writer.credentials(taken.credentials);
+            }
+            if let (Some(label), true) = (taken.label, options.security) {
+                writer.label(label);
+            }
+            if options.pidfd && !last {
+                writer.process(taken.process);
+            }
+            writer.rights(taken.descriptors);
+            if options.pidfd && last {
+                writer.process(taken.process);
+            }
+        }
+        if let (Some(time), false) = (taken.time, first) {
+            writer.times(options, time);
+        }
+        if let (Some(left), true) = (taken.inq, options.inq) {
+            writer.integer(SCM_INQ, int(u32::try_from(left).unwrap_or(u32::MAX)));
+        }
     }
-    if let (Some(left), true) = (taken.inq, options.inq) {
-        writer.integer(SCM_INQ, int(u32::try_from(left).unwrap_or(u32::MAX)));
+}
+
+impl Receive<'static> {
+    /// A connected seqpacket socket with no option on receives one data byte and no control message, without a flag, and
+    /// with every number from 3 free: change the fields from there.
+    #[must_use]
+    pub fn ordinary() -> Self {
+        Self {
+            layout: Layout::NATIVE,
+            carrier: Carrier::SeqPacket,
+            connected: true,
+            control: Some(0),
+            data: 1,
+            options: Options::default(),
+            flags: 0,
+            free: &|k| i32::try_from(k).ok()?.checked_add(3),
+            rules: Rules::ALL,
+        }
     }
 }

@@ -7,7 +7,7 @@ use linux_raw_sys::net;
 
 use super::super::layout::Header;
 use super::super::{Abi, Layout, Rule, Rules};
-use super::{Options, Receiver, Time, Unit};
+use super::{Options, Receive, Time, Unit};
 use crate::errno::Errno;
 use crate::numbers::{SCM_CREDENTIALS, SCM_PIDFD, SCM_RIGHTS, SCM_SECURITY, SOL_SOCKET, int};
 
@@ -31,17 +31,17 @@ pub(super) struct Writer<'w> {
 }
 
 impl<'w> Writer<'w> {
-    pub(super) fn new(receiver: &Receiver<'w>, rules: Rules, out: &'w mut [u8]) -> Self {
-        let claimed = receiver.control.unwrap_or(0);
-        let left = if receiver.layout.abi == Abi::Native64 { claimed } else { claimed & u64::from(u32::MAX) };
+    pub(super) fn new(call: &Receive<'w>, out: &'w mut [u8]) -> Self {
+        let claimed = call.control.unwrap_or(0);
+        let left = if call.layout.abi == Abi::Native64 { claimed } else { claimed & u64::from(u32::MAX) };
         Self {
-            layout: receiver.layout,
-            rules,
+            layout: call.layout,
+            rules: call.rules,
             out,
-            null: receiver.control.is_none(),
+            null: call.control.is_none(),
             at: 0,
             left,
-            free: receiver.free,
+            free: call.free,
             descriptors: 0,
             pidfd: None,
             truncation: false,
