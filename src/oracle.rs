@@ -13,10 +13,16 @@
 
 #![forbid(unsafe_code)]
 
+pub mod forge;
 mod layout;
 mod receive;
 mod rule;
+mod send;
 
 pub use layout::{Abi, ByteOrder, Header, Layout};
 pub use receive::{Answer, Carrier, Options, Origin, Packet, Queue, Receipt, Receive, Time, Unit, receive};
 pub use rule::{Rule, Rules, Side};
+pub use send::{
+    Capabilities, Connection, ControlArea, Descriptor, Limits, Name, Outcome, Place, Send, Sender, Socket, Verdict,
+    Version, send,
+};

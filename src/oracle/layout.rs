@@ -11,6 +11,7 @@
 //! Laws: every function is total; sizes saturate; nothing is read or written past the slice that was given.
 
 use crate::layout::CMSG_HEADER;
+use crate::numbers::{int, word};
 
 /// Which structures a program uses, and which kernel it stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,21 +156,21 @@ impl Layout {
     #[inline]
     #[must_use]
     pub fn read_i32(self, bytes: &[u8]) -> Option<i32> {
-        self.read_u32(bytes).map(|number| i32::from_ne_bytes(number.to_ne_bytes()))
+        self.read_u32(bytes).map(int)
     }
 
     /// Writes a `size_t`; of a wider number the lower half. `None`, with nothing written, if `out` is too short.
     #[inline]
-    pub fn write_word(self, out: &mut [u8], word: u64) -> Option<()> {
+    pub fn write_word(self, out: &mut [u8], number: u64) -> Option<()> {
         match self.abi {
             Abi::Native64 => {
                 *out.first_chunk_mut()? = match self.order {
-                    ByteOrder::Little => word.to_le_bytes(),
-                    ByteOrder::Big => word.to_be_bytes(),
+                    ByteOrder::Little => number.to_le_bytes(),
+                    ByteOrder::Big => number.to_be_bytes(),
                 };
                 Some(())
             }
-            Abi::Native32 | Abi::Compat => self.write_u32(out, lower_half(word)),
+            Abi::Native32 | Abi::Compat => self.write_u32(out, lower_half(number)),
         }
     }
 
@@ -186,12 +187,12 @@ impl Layout {
     /// Writes a signed 32-bit integer. `None`, with nothing written, if `out` is too short.
     #[inline]
     pub fn write_i32(self, out: &mut [u8], number: i32) -> Option<()> {
-        self.write_u32(out, u32::from_ne_bytes(number.to_ne_bytes()))
+        self.write_u32(out, word(number))
     }
 }
 
 /// The lower 32 bits.
-fn lower_half(word: u64) -> u32 {
-    let [a, b, c, d, ..] = word.to_le_bytes();
+fn lower_half(number: u64) -> u32 {
+    let [a, b, c, d, ..] = number.to_le_bytes();
     u32::from_le_bytes([a, b, c, d])
 }

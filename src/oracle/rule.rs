@@ -61,12 +61,97 @@ macro_rules! rules {
 }
 
 rules! {
+    // Before the control bytes.
     /// A 64-bit program must not set `MSG_CMSG_COMPAT`: EINVAL.
     CompatBit = "compat-bit", Send, "__sys_sendmsg", "";
-    /// A negative `msg_namelen` behind an address is EINVAL.
+    /// An address with a negative `msg_namelen` is EINVAL.
     NameLength = "name-length", Send, "__copy_msghdr", "";
     /// `msg_controllen` over 2147483647 is ENOBUFS, even where `msg_control` is null.
     ControlTooLong = "control-too-long", Send, "____sys_sendmsg", "";
+
+    // The import of the control bytes.
+    /// Native: over `optmem_max` less one byte is ENOBUFS, before any byte is read.
+    OptionMemory = "option-memory", Send, "sock_kmalloc", "";
+    /// Control bytes that cannot be read are EFAULT.
+    ControlFault = "control-fault", Send, "____sys_sendmsg", "";
+    /// Compat: a null `msg_control`, or fewer bytes than a header, is EINVAL.
+    CompatFirst = "compat-first", Send, "cmsghdr_from_user_compat_to_kern", "";
+    /// Compat: every `cmsg_len` is checked before any message is looked at; under 12 or past the end is EINVAL.
+    CompatLength = "compat-length", Send, "cmsghdr_from_user_compat_to_kern", "";
+    /// Compat: a single byte behind a message is another header.
+    CompatTail = "compat-tail", Send, "cmsg_compat_nxthdr", "";
+    /// Compat: a translated size over 36 bytes that `optmem_max` does not allow is ENOMEM.
+    CompatMemory = "compat-memory", Send, "cmsghdr_from_user_compat_to_kern", "";
+
+    // The control messages, in order.
+    /// Fewer bytes than a header hold no message and are ignored.
+    HeaderRoom = "header-room", Send, "CMSG_FIRSTHDR, __cmsg_nxthdr", "";
+    /// A `cmsg_len` under the header's size or past the end is EINVAL, at every level.
+    ItemLength = "item-length", Send, "CMSG_OK", "";
+    /// The next header starts at the next multiple of the alignment.
+    ItemAlign = "item-align", Send, "__cmsg_nxthdr", "";
+    /// Levels other than `SOL_SOCKET` are skipped.
+    ForeignLevel = "foreign-level", Send, "__scm_send", "";
+    /// `SCM_RIGHTS`, even with no descriptor, is EINVAL outside `AF_UNIX`.
+    RightsFamily = "rights-family", Send, "__scm_send", "";
+    /// One to three stray bytes behind the last descriptor are ignored.
+    RightsFloor = "rights-floor", Send, "scm_fp_copy", "";
+    /// All `SCM_RIGHTS` together carry at most 253 descriptors, else EINVAL, before the one that is too many is looked at.
+    MergeLimit = "merge-limit", Send, "scm_fp_copy", "2.6.38";
+    /// A number that is negative or not open is EBADF.
+    DescriptorClosed = "descriptor-closed", Send, "scm_fp_copy", "";
+    /// An io_uring descriptor is EINVAL.
+    DescriptorRing = "descriptor-ring", Send, "scm_fp_copy", "6.7";
+    /// `SCM_CREDENTIALS` whose payload is not exactly 12 bytes is EINVAL.
+    CredentialsLength = "credentials-length", Send, "__scm_send", "";
+    /// A user or group number that the sender's user namespace does not map (4294967295 never is) is EINVAL.
+    CredentialsMapped = "credentials-mapped", Send, "scm_check_creds", "";
+    /// Another process's number needs `CAP_SYS_ADMIN`, else EPERM.
+    CredentialsPid = "credentials-pid", Send, "scm_check_creds", "";
+    /// A user number that is none of the sender's three needs `CAP_SETUID`, else EPERM.
+    CredentialsUid = "credentials-uid", Send, "scm_check_creds", "";
+    /// A group number that is none of the sender's three needs `CAP_SETGID`, else EPERM.
+    CredentialsGid = "credentials-gid", Send, "scm_check_creds", "";
+    /// A process that does not exist is ESRCH.
+    CredentialsProcess = "credentials-process", Send, "__scm_send", "";
+    /// Of several `SCM_CREDENTIALS` the last wins.
+    CredentialsLast = "credentials-last", Send, "__scm_send", "";
+    /// Any other type at `SOL_SOCKET` is EINVAL.
+    UnknownType = "unknown-type", Send, "__scm_send", "";
+
+    // The protocol.
+    /// Seqpacket: a pending error and ENOTCONN come before the control messages.
+    PacketsFirst = "packets-first", Send, "unix_seqpacket_sendmsg", "";
+    /// Netlink: no data is ENODATA, before the control messages.
+    NetlinkEmpty = "netlink-empty", Send, "netlink_sendmsg", "";
+    /// Datagram, seqpacket and netlink: `MSG_OOB` is EOPNOTSUPP.
+    UrgentPacket = "urgent-packet", Send, "unix_dgram_sendmsg", "";
+    /// Stream: `MSG_OOB` without data is EOPNOTSUPP.
+    UrgentEmpty = "urgent-empty", Send, "unix_stream_sendmsg", "5.15";
+    /// Stream: an address is EISCONN when connected, EOPNOTSUPP when not.
+    NameOnStream = "name-on-stream", Send, "unix_stream_sendmsg", "";
+    /// An error that waits in the socket is returned, once, before anything is sent.
+    PendingError = "pending-error", Send, "unix_seqpacket_sendmsg, sock_alloc_send_pskb", "";
+    /// Nobody to send to is ENOTCONN.
+    NotConnected = "not-connected", Send, "unix_stream_sendmsg, unix_dgram_sendmsg", "";
+    /// A socket shut down for writing, by itself or by its peer, is EPIPE.
+    ShutDown = "shut-down", Send, "unix_stream_sendmsg, sock_alloc_send_pskb", "";
+    /// Stream: with no data the send succeeds and descriptors and credentials are dropped.
+    EmptyStream = "empty-stream", Send, "unix_stream_sendmsg", "";
+    /// Datagram, seqpacket and netlink: more data than the send buffer less 32 bytes is EMSGSIZE.
+    TooLong = "too-long", Send, "unix_dgram_sendmsg", "";
+    /// Descriptors are ETOOMANYREFS while the user has more in flight than `RLIMIT_NOFILE` and neither capability.
+    InFlight = "in-flight", Send, "too_many_unix_fds", "4.5";
+    /// Datagram: the destination is looked for after the descriptors were counted.
+    LookupLast = "lookup-last", Send, "unix_dgram_sendmsg", "6.14";
+    /// Datagram: an address that leads nowhere fails as `connect(2)` does.
+    NameLookup = "name-lookup", Send, "unix_find_other", "";
+    /// Datagram: a peer that is closed is ECONNREFUSED.
+    PeerClosed = "peer-closed", Send, "unix_dgram_sendmsg", "";
+    /// Datagram: a peer that is shut down for reading is EPIPE.
+    PeerDeaf = "peer-deaf", Send, "unix_dgram_sendmsg", "";
+    /// Descriptors to a peer whose `SO_PASSRIGHTS` is off are EPERM.
+    PassRights = "pass-rights", Send, "unix_stream_sendmsg, unix_dgram_sendmsg", "6.16";
 
     // Received: whether there is something to receive.
     /// A 64-bit program must not set `MSG_CMSG_COMPAT`: EINVAL.
