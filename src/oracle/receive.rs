@@ -83,6 +83,8 @@ pub struct Queue<'q, 'a> {
     pub ended: bool,
     /// An error the socket has yet to report: ECONNRESET, if the peer closed with unread data.
     pub error: Option<Errno>,
+    /// Bytes that `SO_INQ` goes on counting although they are gone.
+    pub overcount: u64,
 }
 
 /// Unit of a timestamp.
@@ -221,7 +223,7 @@ struct Taken<'a> {
 /// use scmsg::oracle::{Abi, Answer, ByteOrder, Layout, Packet, Queue, Receive, receive};
 ///
 /// let mut packets = [Packet { bytes: 1, descriptors: 3, ..Packet::default() }];
-/// let mut queue = Queue { packets: &mut packets, ended: false, error: None };
+/// let mut queue = Queue { packets: &mut packets, ended: false, error: None, overcount: 0 };
 /// let layout = Layout { abi: Abi::Native64, order: ByteOrder::Little };
 /// let mut control = [0xff; 24];
 /// let receipt = receive(&Receive { layout, control: Some(24), ..Receive::ordinary() }, &mut queue, &mut control);

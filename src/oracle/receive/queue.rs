@@ -46,8 +46,9 @@ impl<'a> Queue<'_, 'a> {
         self.pop()
     }
 
-    fn bytes(&self) -> u64 {
-        self.packets.iter().fold(0, |sum, packet| packet.bytes.saturating_add(sum))
+    /// What the kernel counts as unread.
+    fn inq(&self) -> u64 {
+        self.packets.iter().fold(self.overcount, |sum, packet| packet.bytes.saturating_add(sum))
     }
 }
 
@@ -107,7 +108,7 @@ impl Receive<'_> {
         if self.asks(net::MSG_OOB) {
             return self.urgent(queue);
         }
-        let before = queue.bytes();
+        let before = queue.inq();
         let mut out = Taken { control: true, ..Taken::default() };
         out.result = self.read(queue, &mut out);
         if !matches!(out.result, Some(Ok(1..))) && !self.holds(Rule::ControlWithoutData) {
@@ -116,7 +117,9 @@ impl Receive<'_> {
         if !self.holds(Rule::StreamNoTimestamp) {
             out.time = queue.packets.first().map(|packet| packet.time);
         }
-        out.inq = Some(if self.holds(Rule::InqAfter) { queue.bytes() } else { before });
+        if matches!(out.result, Some(Ok(_))) || !self.holds(Rule::InqSuccess) {
+            out.inq = Some(if self.holds(Rule::InqAfter) { queue.inq() } else { before });
+        }
         out
     }
 
@@ -235,6 +238,9 @@ impl Receive<'_> {
             if !inline {
                 if let Some(packet) = queue.remove(at) {
                     *lost = lost.saturating_add(packet.descriptors);
+                    if self.holds(Rule::InqSkipped) {
+                        queue.overcount = queue.overcount.saturating_add(packet.bytes);
+                    }
                 }
             }
         } else if !inline {
