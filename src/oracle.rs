@@ -6,6 +6,7 @@
 //! | module | turns | into |
 //! |---|---|---|
 //! | [`forge`] | a description of messages, right or wrong | control bytes |
+//! | [`receive()`] | what is queued, and the receiver's room | the exact answer of `recvmsg(2)`, byte for byte |
 //! | [`send()`] | control bytes and the state of the world | the exact answer of `sendmsg(2)` |
 //!
 //! Every rule has a name ([`Rule`]), the kernel function it comes from, and the version it holds since.
@@ -17,6 +18,7 @@ mod foreign;
 pub mod forge;
 mod layout;
 mod names;
+mod receive;
 mod rule;
 mod send;
 mod walk;
@@ -24,6 +26,7 @@ mod walk;
 pub use explain::Explain;
 pub use foreign::{ForeignCmsg, ForeignCmsgs, ForeignMalformed, ForeignRights};
 pub use layout::{Abi, ByteOrder, Header, Layout};
+pub use receive::{Answer, Carrier, Options, Origin, Packet, Queue, Receipt, Receive, Time, Unit, receive};
 pub use rule::{Rule, Rules, Side};
 pub use send::{
     Capabilities, Connection, ControlArea, Descriptor, Limits, Name, Outcome, Place, Send, Sender, Socket, Verdict,
