@@ -7,6 +7,8 @@ pub mod batch;
 pub mod bulk;
 pub mod decode_any;
 pub mod encode_model;
+pub mod explain;
+pub mod kernel_send;
 pub mod ledger;
 pub mod messages;
 pub mod roundtrip;
@@ -15,7 +17,22 @@ pub mod seeds;
 
 mod delivery;
 mod descriptors;
+mod forgery;
+mod kernel;
 mod naive;
+
+/// The parts of `oracle-check`, whose cases are drawn from a fuzzer's bytes here.
+#[allow(dead_code)]
+#[path = "../../examples/oracle-check"]
+mod harness {
+    pub mod compat;
+    pub mod kernel;
+    pub mod lane;
+    pub mod memory;
+    pub mod receive;
+    pub mod rng;
+    pub mod send;
+}
 
 #[cfg(fuzzing)]
 pub use libfuzzer_sys;
@@ -24,11 +41,13 @@ pub use libfuzzer_sys;
 pub type Body = fn(&[u8]);
 
 /// Every target: its name and its body.
-pub const TARGETS: [(&str, Body); 7] = [
+pub const TARGETS: [(&str, Body); 9] = [
     ("batch", batch::run),
     ("bulk", bulk::run),
     ("decode_any", decode_any::run),
     ("encode_model", encode_model::run),
+    ("explain", explain::run),
+    ("kernel_send", kernel_send::run),
     ("ledger", ledger::run),
     ("messages", messages::run),
     ("roundtrip", roundtrip::run),

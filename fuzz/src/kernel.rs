@@ -1,0 +1,128 @@
+//! Turns a fuzzer's bytes into a case of `oracle-check`, run by a child whose descriptor table holds only decoys.
+//!
+//! One child for each lane, started when its first case comes and kept: it answers each case with nothing, or with where
+//! oracle and kernel differ. On a finding the child is asked once more, so that a chance answer of the kernel is none.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use scmsg::oracle::{Rules, Side};
+
+use crate::harness::compat;
+use crate::harness::lane::Lane;
+use crate::harness::rng::Rng;
+use crate::harness::send::Sends;
+
+/// A child and this end of the socket to it.
+struct Child {
+    socket: i32,
+}
+
+/// Bytes of a case that are read.
+const MOST: usize = 4096;
+
+/// The children by lane; `None` for a lane this machine does not have.
+static CHILDREN: Mutex<BTreeMap<u64, Option<Child>>> = Mutex::new(BTreeMap::new());
+
+/// Runs one case of `side`: the first byte chooses the lane, the rest decide.
+pub fn case(side: Side, data: &[u8]) {
+    let Some((which, rest)) = data.split_first() else { return };
+    let lane = Lane { side, compat: which & 1 == 1, root: which & 2 == 2 };
+    let mut children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    let child = children.entry(lane.number()).or_insert_with(|| start(lane));
+    let Some(child) = child else { return };
+    let rest = &rest[..rest.len().min(MOST)];
+    let Some(first) = child.ask(rest) else { return };
+    if let Some(again) = child.ask(rest) {
+        panic!("{}: {first}\nand again: {again}", lane.name());
+    }
+}
+
+fn start(lane: Lane) -> Option<Child> {
+    // SAFETY: asks for a number.
+    let root = unsafe { libc::geteuid() } == 0;
+    if (lane.compat && !compat::available()) || (lane.root && !root) {
+        let said = format!("SKIPPED: {}: not on this machine\n", lane.name());
+        let _ = io::stderr().write_all(said.as_bytes());
+        return None;
+    }
+    let mut ends = [0; 2];
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+    // SAFETY: room for two numbers.
+    assert_eq!(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) }, 0, "socketpair");
+    // SAFETY: the child goes on with this thread alone, and with nothing another one may hold.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "fork");
+    if child == 0 {
+        serve(lane, ends[1]);
+    }
+    // SAFETY: the child's end.
+    unsafe { libc::close(ends[1]) };
+    Some(Child { socket: ends[0] })
+}
+
+/// Runs one case of a lane.
+type Run = Box<dyn FnMut(&mut Rng) -> Option<String>>;
+
+/// A number no case comes near.
+const DOOR: i32 = 1000;
+
+/// The child: takes cases until its parent is gone.
+fn serve(lane: Lane, socket: i32) -> ! {
+    // SAFETY: moves the socket up and closes every other number but the standard three.
+    unsafe {
+        libc::dup3(socket, DOOR, libc::O_CLOEXEC);
+        libc::syscall(libc::SYS_close_range, 3, DOOR - 1, 0);
+        libc::syscall(libc::SYS_close_range, DOOR + 1, u32::MAX, 0);
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+    }
+    let mut run: Run = match lane.side {
+        Side::Send => {
+            let mut sends = Sends::new(lane, Rules::ALL);
+            Box::new(move |rng| sends.case(rng))
+        }
+        Side::Receive => unimplemented!(),
+    };
+    let mut bytes = vec![0; MOST];
+    loop {
+        // SAFETY: so many bytes of a buffer.
+        let len = unsafe { libc::recv(DOOR, bytes.as_mut_ptr().cast(), MOST, libc::MSG_TRUNC) };
+        // A case is never empty: its parent sends the lane's byte too.
+        if len <= 0 {
+            // SAFETY: ends the child.
+            unsafe { libc::_exit(0) };
+        }
+        let answer = run(&mut Rng::of_bytes(&bytes[1..len as usize])).unwrap_or_default();
+        let answer = &answer.as_bytes()[..answer.len().min(60_000)];
+        // SAFETY: the bytes of a string.
+        unsafe { libc::send(DOOR, answer.as_ptr().cast(), answer.len(), libc::MSG_NOSIGNAL) };
+    }
+}
+
+impl Child {
+    /// What the child says of a case: nothing is good.
+    fn ask(&self, data: &[u8]) -> Option<String> {
+        let mut message = vec![b'c'];
+        message.extend_from_slice(data);
+        let mut answer = vec![0; 60_000];
+        // SAFETY: bytes out, and so many bytes in.
+        let len = unsafe {
+            libc::send(self.socket, message.as_ptr().cast(), message.len(), libc::MSG_NOSIGNAL);
+            libc::recv(self.socket, answer.as_mut_ptr().cast(), answer.len(), libc::MSG_TRUNC)
+        };
+        assert!(len >= 0, "recv: {}", io::Error::last_os_error());
+        answer.truncate(len as usize);
+        // A child that is gone answers like the end of a connection, which on this socket looks like an empty answer.
+        assert!(len > 0 || self.is_there(), "the child that asks the kernel has died");
+        (!answer.is_empty()).then(|| String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    /// Whether the other end is open.
+    fn is_there(&self) -> bool {
+        let mut entry = libc::pollfd { fd: self.socket, events: 0, revents: 0 };
+        // SAFETY: one entry, and nothing waits.
+        unsafe { libc::poll(&raw mut entry, 1, 0) };
+        entry.revents & libc::POLLHUP == 0
+    }
+}
