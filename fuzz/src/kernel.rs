@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
-use scmsg::oracle::{Rules, Side};
+use scmsg::oracle::{Capabilities, Rules, Sender, Side};
 
-use crate::harness::compat;
 use crate::harness::lane::Lane;
 use crate::harness::rng::Rng;
-use crate::harness::send::Sends;
+use crate::harness::send::{Known, Sends, imagine as imagine_send};
+use crate::harness::{compat, kernel};
 
 /// A child and this end of the socket to it.
 struct Child {
@@ -33,9 +33,21 @@ pub fn case(side: Side, data: &[u8]) {
     let child = children.entry(lane.number()).or_insert_with(|| start(lane));
     let Some(child) = child else { return };
     let rest = &rest[..rest.len().min(MOST)];
+    imagine(lane, rest);
     let Some(first) = child.ask(rest) else { return };
     if let Some(again) = child.ask(rest) {
         panic!("{}: {first}\nand again: {again}", lane.name());
+    }
+}
+
+/// Asks the oracle here as well, about a process that is not there: a fuzzer does not see the branches its child takes.
+fn imagine(lane: Lane, data: &[u8]) {
+    let layout = kernel::layout(lane.compat);
+    let (user, can) = if lane.root { (0, Capabilities::ALL) } else { (kernel::OWN_USER, Capabilities::default()) };
+    let sender = Sender { pid: 4321, uids: [user, user + 1, user + 2], gids: [user; 3], can };
+    match lane.side {
+        Side::Send => drop(imagine_send(&mut Rng::of_bytes(data), layout, &Known::imagined(sender))),
+        Side::Receive => {}
     }
 }
 
