@@ -8,6 +8,8 @@ mod stage;
 mod sys;
 mod table;
 
+use std::io::{self, Write};
+
 use scmsg::oracle::{Answer, Layout, Queue, Receipt, Receive, receive};
 
 use crate::kernel;
@@ -45,7 +47,9 @@ pub fn run(job: &Job) -> Counts {
         if let Some(said) = run_case(&mut stage, &case, layout, job) {
             mismatches += 1;
             if mismatches <= SHOWN {
-                println!("MISMATCH {said} in {case:?} replay: {}", job.replay(number));
+                // In one piece: another lane prints at the same time.
+                let line = format!("MISMATCH {said} in {case:?} replay: {}\n", job.replay(number));
+                let _ = io::stdout().write_all(line.as_bytes());
             }
             if job.stop_early {
                 break;

@@ -81,6 +81,7 @@ impl Receive<'_> {
                 (true, true, _) if self.holds(Rule::PacketsEnd) => Taken::end(),
                 (false, true, true) if !self.holds(Rule::DatagramEnd) => Taken::end(),
                 (_, true, false) => Taken::end(),
+                (_, _, true) if !self.holds(Rule::NothingQueued) => Taken::end(),
                 (_, _, true) => Taken::refused(Errno::EAGAIN, Rule::NothingQueued),
                 (_, false, false) => Taken::default(),
             };
@@ -153,6 +154,7 @@ impl Receive<'_> {
                 let refusal = match queue.error.take() {
                     Some(errno) => (errno, Rule::ErrorLast),
                     None if queue.ended && self.holds(Rule::StreamEnd) => return Some(Ok(copied)),
+                    None if !self.holds(Rule::NothingQueued) => return Some(Ok(copied)),
                     None if self.asks(net::MSG_DONTWAIT) => (Errno::EAGAIN, Rule::NothingQueued),
                     None => return None,
                 };
