@@ -13,12 +13,18 @@
 
 #![forbid(unsafe_code)]
 
+mod explain;
+mod foreign;
 pub mod forge;
 mod layout;
+mod names;
 mod receive;
 mod rule;
 mod send;
+mod walk;
 
+pub use explain::Explain;
+pub use foreign::{ForeignCmsg, ForeignCmsgs, ForeignMalformed, ForeignRights};
 pub use layout::{Abi, ByteOrder, Header, Layout};
 pub use receive::{Answer, Carrier, Options, Origin, Packet, Queue, Receipt, Receive, Time, Unit, receive};
 pub use rule::{Rule, Rules, Side};
@@ -26,3 +32,4 @@ pub use send::{
     Capabilities, Connection, ControlArea, Descriptor, Limits, Name, Outcome, Place, Send, Sender, Socket, Verdict,
     Version, send,
 };
+pub use walk::{Step, Stop, Walk, Walker};

@@ -7,7 +7,7 @@ use std::os::fd::FromRawFd;
 
 use scmsg::oracle::{Rules, Side};
 
-use crate::{compat, receive, send};
+use super::{compat, receive, send};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {

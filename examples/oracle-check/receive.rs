@@ -12,9 +12,9 @@ use std::io::{self, Write};
 
 use scmsg::oracle::{Answer, Layout, Queue, Receipt, Receive, receive};
 
-use crate::kernel;
-use crate::lane::{Counts, Job};
-use crate::rng::Rng;
+use super::kernel;
+use super::lane::{Counts, Job};
+use super::rng::Rng;
 use draw::{Call, Case};
 use stage::{LOOKED_AT, Seen, Stage};
 

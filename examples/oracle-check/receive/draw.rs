@@ -2,8 +2,8 @@
 
 use scmsg::oracle::{Carrier, Layout, Unit};
 
+use super::super::rng::Rng;
 use super::Offered;
-use crate::rng::Rng;
 
 /// Flags that a unix receive ignores, and one that nobody knows.
 const IDLE: [u32; 8] = [0x4, 0x80, 0x800, 0x2000, 0x4000, 0x8000, 0x1_0000, 0x0020_0000];

@@ -5,11 +5,11 @@ use std::ptr::null_mut;
 use scmsg::Errno;
 use scmsg::oracle::{Carrier, Options, Origin, Packet, Unit};
 
+use super::super::compat;
+use super::super::memory::Memory;
 use super::draw::{Call, Case, Ending, Message, Switches};
 use super::sys::{self, EMPTY};
 use super::table::{self, Table};
-use crate::compat;
-use crate::memory::Memory;
 
 /// Where in the memory below 4 GiB things are.
 const IOV: usize = 64;

@@ -7,9 +7,9 @@ use scmsg::oracle::Time;
 use scmsg::raw::msghdr;
 use scmsg::{CMSG_LEN, CMSG_SPACE};
 
+use super::super::kernel::errno;
 use super::stage::Seen;
 use super::table::close;
-use crate::kernel::errno;
 
 pub const SO_PASSPIDFD: i32 = 76;
 pub const SO_INQ: i32 = 84;

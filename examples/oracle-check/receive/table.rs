@@ -1,6 +1,6 @@
 //! Turns this process's descriptor table into one whose free numbers are known: decoys everywhere else.
 
-use crate::kernel::errno;
+use super::super::kernel::errno;
 
 /// Numbers below this are taken, but for the two that a case's sockets get.
 const FLOOR: i32 = 64;
