@@ -17,6 +17,7 @@ mod foreign;
 pub mod forge;
 mod layout;
 mod names;
+mod reproducer;
 mod rule;
 mod send;
 mod walk;
@@ -24,6 +25,7 @@ mod walk;
 pub use explain::Explain;
 pub use foreign::{ForeignCmsg, ForeignCmsgs, ForeignMalformed, ForeignRights};
 pub use layout::{Abi, ByteOrder, Header, Layout};
+pub use reproducer::Reproducer;
 pub use rule::{Rule, Rules, Side};
 pub use send::{
     Capabilities, Connection, ControlArea, Descriptor, Limits, Name, Outcome, Place, Send, Sender, Socket, Verdict,
