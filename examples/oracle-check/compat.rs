@@ -2,7 +2,6 @@
 
 /// `sendmsg` and `recvmsg` in the table of i386.
 pub const SENDMSG: u32 = 370;
-#[allow(dead_code)]
 pub const RECVMSG: u32 = 372;
 
 /// `struct compat_msghdr`.

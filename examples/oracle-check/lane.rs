@@ -7,7 +7,7 @@ use std::os::fd::FromRawFd;
 
 use scmsg::oracle::{Rules, Side};
 
-use crate::{compat, send};
+use super::{compat, receive, send};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {
@@ -33,7 +33,7 @@ impl Lane {
             println!("SKIPPED: root: not started as root; the limit of descriptors in flight is left out as well");
         }
         let mut lanes = Vec::new();
-        for side in [Side::Send] {
+        for side in [Side::Send, Side::Receive] {
             for (is_compat, is_root) in [(false, true), (false, false), (true, true), (true, false)] {
                 if (compat || !is_compat) && (root || !is_root) {
                     lanes.push(Self { side, compat: is_compat, root: is_root });
@@ -148,7 +148,7 @@ fn start(job: &Job) -> (i32, File) {
     if child == 0 {
         let counts = std::panic::catch_unwind(|| match job.lane.side {
             Side::Send => send::run(job),
-            Side::Receive => (0, 0),
+            Side::Receive => receive::run(job),
         });
         let Ok((cases, mismatches)) = counts else {
             // SAFETY: ends the child.

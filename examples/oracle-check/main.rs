@@ -15,6 +15,7 @@ mod compat;
 mod kernel;
 mod lane;
 mod memory;
+mod receive;
 mod rng;
 mod send;
 

@@ -1,40 +1,39 @@
 //! Sends drawn control bytes in drawn situations, receives what arrived, and compares with what the oracle said.
 
 mod draw;
+mod sockets;
 mod stage;
 
 use std::rc::Rc;
 
 use scmsg::Errno;
-use scmsg::oracle::{Capabilities, Outcome, Send, Sender, Verdict, send};
+use scmsg::oracle::{Capabilities, Outcome, Rules, Send, Sender, Verdict, send};
 
-use crate::kernel;
-use crate::lane::{Counts, Job};
-use crate::memory::Memory;
-use crate::rng::Rng;
+use super::kernel;
+use super::lane::{Counts, Job, Lane};
+use super::memory::Memory;
+use super::rng::Rng;
 use draw::Case;
 use stage::{Seen, Stage};
 
 /// Mismatches printed in full; the rest are only counted.
 const SHOWN: u64 = 10;
 
-/// Everything one lane keeps between cases.
-struct Lane<'j> {
-    job: &'j Job,
+/// Everything a lane keeps between cases.
+pub struct Sends {
+    lane: Lane,
+    rules: Rules,
     stage: Stage,
     control: Memory,
     sender: Sender,
 }
 
 pub fn run(job: &Job) -> Counts {
-    job.lane.give_up_root();
-    let pages = usize::try_from(kernel::option_memory()).unwrap_or(0) / 4096 + 4;
-    let control = Memory::new(pages);
-    let mut lane = Lane { job, stage: Stage::new(job.lane), control, sender: sender() };
+    let mut sends = Sends::new(job.lane, job.rules);
     let (mut cases, mut mismatches) = (0, 0);
     for number in job.cases.clone() {
         cases += 1;
-        if let Some(said) = lane.case(number) {
+        if let Some(said) = sends.case(&mut Rng::of(job.seed, job.lane.number(), number)) {
             mismatches += 1;
             if mismatches <= SHOWN {
                 println!("MISMATCH {said} replay: {}", job.replay(number));
@@ -47,12 +46,18 @@ pub fn run(job: &Job) -> Counts {
     (cases, mismatches)
 }
 
-impl Lane<'_> {
+impl Sends {
+    /// Takes this process over: its privileges and its descriptor table.
+    pub fn new(lane: Lane, rules: Rules) -> Self {
+        lane.give_up_root();
+        let pages = usize::try_from(kernel::option_memory()).unwrap_or(0) / 4096 + 4;
+        Self { lane, rules, control: Memory::new(pages), stage: Stage::new(lane), sender: sender() }
+    }
+
     /// One case: `None` if oracle and kernel agree.
-    fn case(&mut self, number: u64) -> Option<String> {
-        let mut rng = Rng::of(self.job.seed, self.job.lane.number(), number);
-        let layout = kernel::layout(self.job.lane.compat);
-        let case = Case::draw(&mut rng, layout, &self.stage, self.sender.pid);
+    pub fn case(&mut self, rng: &mut Rng) -> Option<String> {
+        let layout = kernel::layout(self.lane.compat);
+        let case = Case::draw(rng, layout, &self.stage, self.sender.pid);
         let items = case.items();
         let forgery = case.forgery(layout, &items);
         let space = forgery.space();
@@ -80,7 +85,7 @@ impl Lane<'_> {
             process: &kernel::process_exists,
             sender: self.sender,
             limits: self.stage.limits(&case),
-            rules: self.job.rules,
+            rules: self.rules,
         };
         let verdict = send(&call);
         let seen = self.stage.act(&case, &scene, if null { std::ptr::null() } else { at }, len);

@@ -152,6 +152,113 @@ rules! {
     PeerDeaf = "peer-deaf", Send, "unix_dgram_sendmsg", "";
     /// Descriptors to a peer whose `SO_PASSRIGHTS` is off are EPERM.
     PassRights = "pass-rights", Send, "unix_stream_sendmsg, unix_dgram_sendmsg", "6.16";
+
+    // Received: whether there is something to receive.
+    /// A 64-bit program must not set `MSG_CMSG_COMPAT`: EINVAL.
+    ReceiveCompatBit = "receive-compat-bit", Receive, "__sys_recvmsg", "";
+    /// Stream: a socket that never had a peer is EINVAL.
+    StreamConnected = "stream-connected", Receive, "unix_stream_read_generic", "";
+    /// Seqpacket: a socket that never had a peer is ENOTCONN.
+    PacketsConnected = "packets-connected", Receive, "unix_seqpacket_recvmsg", "";
+    /// Datagram and seqpacket: `MSG_OOB` is EOPNOTSUPP.
+    UrgentStreamOnly = "urgent-stream-only", Receive, "__unix_dgram_recvmsg", "";
+    /// Datagram and seqpacket: a pending error comes before what is queued.
+    ErrorFirst = "error-first", Receive, "__skb_try_recv_datagram", "";
+    /// Stream: a pending error comes when nothing is queued any more.
+    ErrorLast = "error-last", Receive, "unix_stream_read_generic", "";
+    /// With `MSG_DONTWAIT` an empty queue is EAGAIN.
+    NothingQueued = "nothing-queued", Receive, "unix_stream_read_generic, __skb_try_recv_datagram", "";
+    /// Stream: the end returns 0.
+    StreamEnd = "stream-end", Receive, "unix_stream_read_generic", "";
+    /// Seqpacket: the end returns 0, without control messages.
+    PacketsEnd = "packets-end", Receive, "__unix_dgram_recvmsg", "";
+    /// Datagram: on a socket that is shut down `MSG_DONTWAIT` is EAGAIN all the same.
+    DatagramEnd = "datagram-end", Receive, "__unix_dgram_recvmsg", "";
+
+    // Received: what is taken.
+    /// Datagram and seqpacket: data over the buffers is cut, and `MSG_TRUNC` set.
+    DatagramCut = "datagram-cut", Receive, "__unix_dgram_recvmsg", "";
+    /// Datagram and seqpacket: with `MSG_TRUNC` the call returns the whole length.
+    FullLength = "full-length", Receive, "__unix_dgram_recvmsg", "";
+    /// `MSG_PEEK` leaves the queue as it is.
+    PeekKeeps = "peek-keeps", Receive, "unix_stream_read_generic, __unix_dgram_recvmsg", "";
+    /// Stream: `MSG_PEEK` goes on to later writes when the buffers are full, up to the descriptors of the first that has any.
+    PeekLooksOn = "peek-looks-on", Receive, "unix_stream_read_generic", "";
+    /// Stream: one read goes over several writes.
+    StreamGlues = "stream-glues", Receive, "unix_stream_read_generic", "";
+    /// Stream: with `SO_PASSCRED` or `SO_PASSPIDFD` a read ends where another sender begins.
+    SenderBoundary = "sender-boundary", Receive, "unix_skb_scm_eq", "";
+    /// Stream: without either a read mixes senders.
+    SendersMix = "senders-mix", Receive, "unix_stream_read_generic", "";
+    /// Stream: descriptors come with the first byte that is read of their write, or with none.
+    DescriptorsFirst = "descriptors-first", Receive, "unix_stream_read_generic", "";
+    /// Stream: descriptors end the read.
+    DescriptorsEnd = "descriptors-end", Receive, "unix_stream_read_generic", "";
+    /// Stream: without an out-of-band byte, or with `SO_OOBINLINE`, `MSG_OOB` is EINVAL.
+    UrgentNone = "urgent-none", Receive, "unix_stream_recv_urg", "5.15";
+    /// Stream: with `MSG_OOB` the call sets `MSG_OOB`.
+    UrgentFlag = "urgent-flag", Receive, "unix_stream_recv_urg", "5.15";
+    /// Stream: a read ends in front of the out-of-band byte.
+    UrgentBoundary = "urgent-boundary", Receive, "manage_oob", "5.15";
+    /// Stream: a read that begins at the out-of-band byte steps over it, and destroys it with its descriptors, unless
+    /// `SO_OOBINLINE` is on.
+    UrgentInline = "urgent-inline", Receive, "manage_oob", "5.15";
+
+    // Received: the control messages, in order.
+    /// `MSG_CMSG_CLOEXEC` comes back in `msg_flags`.
+    CloexecEcho = "cloexec-echo", Receive, "____sys_recvmsg", "";
+    /// Stream: at the end, on an error and on EAGAIN the control messages are written all the same: credentials are 0, 0, 0.
+    ControlWithoutData = "control-without-data", Receive, "unix_stream_read_generic", "";
+    /// What was sent before either end asked for credentials has process 0, user and group 65534.
+    UnknownSender = "unknown-sender", Receive, "__scm_recv_common", "";
+    /// Stream: timestamps are not delivered.
+    StreamNoTimestamp = "stream-no-timestamp", Receive, "unix_stream_read_generic", "";
+    /// Timestamps come before everything else.
+    TimestampsFirst = "timestamps-first", Receive, "__unix_dgram_recvmsg", "";
+    /// A null `msg_control` with `SO_PASSCRED`, `SO_PASSPIDFD` or descriptors is `MSG_CTRUNC`.
+    NullControl = "null-control", Receive, "__scm_recv_common", "";
+    /// A null `msg_control` with `SO_PASSSEC` is `MSG_CTRUNC`.
+    NullControlLabel = "null-control-label", Receive, "scm_has_secdata", "";
+    /// A null `msg_control` with a timestamp or `SO_INQ` is `MSG_CTRUNC`.
+    NullControlItem = "null-control-item", Receive, "put_cmsg", "";
+    /// With less room than a header nothing is written, and `MSG_CTRUNC` set.
+    HeaderLeft = "header-left", Receive, "put_cmsg", "";
+    /// With less room than the item it is cut to what fits, `cmsg_len` says how much, and `MSG_CTRUNC` is set.
+    ItemCut = "item-cut", Receive, "put_cmsg", "";
+    /// The padding of an item is not written.
+    PaddingUntouched = "padding-untouched", Receive, "put_cmsg, scm_detach_fds", "";
+    /// Where the room ends in the padding of the last item, `msg_controllen` does too.
+    PaddingCut = "padding-cut", Receive, "put_cmsg, scm_detach_fds", "";
+    /// Compat: the old timestamps have 32-bit fields.
+    CompatTime = "compat-time", Receive, "put_cmsg_compat", "";
+    /// As many descriptors are opened as there are four bytes for.
+    RightsFit = "rights-fit", Receive, "scm_detach_fds", "";
+    /// How many fit is an `int`: of room over 8589934591 bytes the lower bits count, and where that is negative none fits.
+    RightsCount = "rights-count", Receive, "scm_max_fds", "";
+    /// Without a descriptor there is no `SCM_RIGHTS`.
+    RightsNone = "rights-none", Receive, "scm_detach_fds", "";
+    /// Descriptors without room are closed, and `MSG_CTRUNC` set.
+    RightsLost = "rights-lost", Receive, "scm_detach_fds", "";
+    /// A full descriptor table ends the `SCM_RIGHTS` after those that were opened, and sets `MSG_CTRUNC`.
+    TableFull = "table-full", Receive, "scm_recv_one_fd", "";
+    /// Descriptors are close-on-exec if the call says `MSG_CMSG_CLOEXEC`.
+    RightsCloexec = "rights-cloexec", Receive, "scm_detach_fds", "";
+    /// `SCM_PIDFD` comes after `SCM_RIGHTS`.
+    PidfdLast = "pidfd-last", Receive, "scm_recv_unix", "6.5";
+    /// Without room for the whole of it there is no `SCM_PIDFD`, and `MSG_CTRUNC` is set.
+    PidfdRoom = "pidfd-room", Receive, "scm_pidfd_recv", "6.5";
+    /// That is so even where there is no process to tell.
+    PidfdRoomFirst = "pidfd-room-first", Receive, "scm_pidfd_recv", "6.5";
+    /// Without a sender there is no `SCM_PIDFD`.
+    PidfdUnknown = "pidfd-unknown", Receive, "scm_pidfd_recv", "6.5";
+    /// Where no descriptor can be opened `SCM_PIDFD` holds the errno, and `MSG_CTRUNC` is not set.
+    PidfdErrno = "pidfd-errno", Receive, "scm_pidfd_recv", "6.5";
+    /// `SCM_INQ` counts what is left after the read.
+    InqAfter = "inq-after", Receive, "unix_stream_read_generic", "6.17";
+    /// A call that fails writes no `SCM_INQ`, whatever else it writes.
+    InqSuccess = "inq-success", Receive, "unix_stream_read_generic", "6.17";
+    /// `SCM_INQ` goes on counting an out-of-band byte that was stepped over.
+    InqSkipped = "inq-skipped", Receive, "manage_oob", "6.17";
 }
 
 impl Rule {

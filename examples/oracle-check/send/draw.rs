@@ -3,9 +3,9 @@
 use scmsg::oracle::forge::{Forgery, Item, Length, Payload};
 use scmsg::oracle::{Layout, Socket};
 
+use super::super::kernel;
+use super::super::rng::Rng;
 use super::stage::{Situation, Stage};
-use crate::kernel;
-use crate::rng::Rng;
 
 /// What a payload is drawn as.
 enum Load {

@@ -6,12 +6,13 @@ use scmsg::Cmsgs;
 use scmsg::Errno;
 use scmsg::oracle::{Connection, Descriptor, Limits, Name, Socket};
 
+use super::super::compat;
+use super::super::kernel;
+use super::super::lane::Lane;
+use super::super::memory::Memory;
+use super::super::rng::Rng;
 use super::draw::Case;
-use crate::compat;
-use crate::kernel;
-use crate::lane::Lane;
-use crate::memory::Memory;
-use crate::rng::Rng;
+use super::sockets::{HIGH, Pair, Sockets, check, close, decoys, half, named, netlink, pair, send_buffer, unix_name};
 
 /// How the sending socket stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,23 +52,6 @@ impl Situation {
             _ => Self::Connected,
         }
     }
-}
-
-/// A sender, and who receives.
-#[derive(Clone, Copy)]
-struct Pair {
-    from: i32,
-    to: i32,
-}
-
-/// The sockets of one type, one pair for each lasting situation.
-struct Sockets {
-    kind: i32,
-    connected: Pair,
-    unconnected: i32,
-    shut_down: Pair,
-    deaf: Pair,
-    refusing: Option<Pair>,
 }
 
 /// What each number is: probed once below the harness's own sockets, and asked for above.
@@ -144,137 +128,12 @@ impl Seen {
     }
 }
 
-/// Where the harness's own sockets live.
-const HIGH: i32 = 512;
 /// Descriptors kept in flight for ever, so that a limit can be below them.
 const BALLAST: usize = 11;
-const PASS_RIGHTS: i32 = 83;
 /// Offsets in the memory that holds what the header points to.
 const HEADER_AT: usize = 0;
 const IOV_AT: usize = 64;
 const NAME_AT: usize = 128;
-
-fn check(result: i32, what: &str) -> i32 {
-    assert!(result >= 0, "{what}: {}", std::io::Error::last_os_error());
-    result
-}
-
-/// Moves a number up among the harness's own.
-fn move_up(number: i32) -> i32 {
-    // SAFETY: duplicates a number this process owns and closes it.
-    unsafe {
-        let high = check(libc::fcntl(number, libc::F_DUPFD_CLOEXEC, HIGH), "fcntl");
-        libc::close(number);
-        high
-    }
-}
-
-fn set(socket: i32, level: i32, option: i32, value: i32) -> i32 {
-    // SAFETY: an option whose value is an integer.
-    unsafe { libc::setsockopt(socket, level, option, (&raw const value).cast(), 4) }
-}
-
-fn receiver(socket: i32) {
-    check(set(socket, libc::SOL_SOCKET, libc::SO_PASSCRED, 1), "SO_PASSCRED");
-    set(socket, libc::SOL_SOCKET, libc::SO_OOBINLINE, 1);
-}
-
-fn pair(kind: i32) -> Pair {
-    let mut ends = [0; 2];
-    // SAFETY: room for two numbers.
-    check(unsafe { libc::socketpair(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr()) }, "socketpair");
-    let pair = Pair { from: move_up(ends[0]), to: move_up(ends[1]) };
-    receiver(pair.to);
-    pair
-}
-
-fn close(number: i32) {
-    // SAFETY: a number this process owns.
-    unsafe { libc::close(number) };
-}
-
-impl Sockets {
-    fn new(kind: i32) -> Self {
-        let (shut_down, deaf, refusing) = (pair(kind), pair(kind), pair(kind));
-        // SAFETY: no pointer.
-        unsafe {
-            check(libc::shutdown(shut_down.from, libc::SHUT_WR), "shutdown");
-            check(libc::shutdown(deaf.to, libc::SHUT_RD), "shutdown");
-        }
-        let can_refuse = set(refusing.to, libc::SOL_SOCKET, PASS_RIGHTS, 0) == 0;
-        Self {
-            kind,
-            connected: pair(kind),
-            // SAFETY: no pointer.
-            unconnected: move_up(check(unsafe { libc::socket(libc::AF_UNIX, kind, 0) }, "socket")),
-            shut_down,
-            deaf,
-            refusing: can_refuse.then_some(refusing),
-        }
-    }
-}
-
-/// A datagram socket with an abstract name of this process.
-fn named() -> i32 {
-    // SAFETY: no pointer; then an address of the right form.
-    unsafe {
-        let socket = move_up(check(libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM, 0), "socket"));
-        let (name, len) = unix_name(b"here");
-        check(libc::bind(socket, name.as_ptr().cast(), len as u32), "bind");
-        receiver(socket);
-        socket
-    }
-}
-
-/// An abstract address of this process.
-fn unix_name(which: &[u8]) -> ([u8; 64], usize) {
-    let mut name = [0; 64];
-    name[..2].copy_from_slice(&(libc::AF_UNIX as u16).to_ne_bytes());
-    let text = format!("\0oracle-check-{}-", std::process::id());
-    let len = 2 + text.len() + which.len();
-    name[2..2 + text.len()].copy_from_slice(text.as_bytes());
-    name[2 + text.len()..len].copy_from_slice(which);
-    (name, len)
-}
-
-fn netlink() -> Pair {
-    const USERSOCK: i32 = 2;
-    let socket = || {
-        // SAFETY: no pointer; then addresses of the right form and size.
-        unsafe {
-            let socket = move_up(check(libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, USERSOCK), "netlink"));
-            let mut name: libc::sockaddr_nl = std::mem::zeroed();
-            name.nl_family = libc::AF_NETLINK as u16;
-            let mut len = size_of::<libc::sockaddr_nl>() as u32;
-            check(libc::bind(socket, (&raw const name).cast(), len), "netlink bind");
-            check(libc::getsockname(socket, (&raw mut name).cast(), &raw mut len), "getsockname");
-            (socket, name)
-        }
-    };
-    let ((from, _), (to, name)) = (socket(), socket());
-    // SAFETY: an address the kernel has just given.
-    check(unsafe { libc::connect(from, (&raw const name).cast(), 12) }, "netlink connect");
-    receiver(to);
-    Pair { from, to }
-}
-
-/// Ordinary open files of many kinds from number 3 on, with gaps.
-fn decoys() {
-    // SAFETY: paths are strings that end in zero; the rest are numbers.
-    unsafe {
-        let null = check(libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC), "open");
-        check(libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC), "O_PATH");
-        check(libc::memfd_create(c"decoy".as_ptr(), libc::MFD_CLOEXEC), "memfd");
-        check(libc::eventfd(0, libc::EFD_CLOEXEC), "eventfd");
-        check(libc::epoll_create1(libc::EPOLL_CLOEXEC), "epoll");
-        let mut ends = [0; 2];
-        check(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC), "pipe");
-        check(libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr()), "pair");
-        for _ in 0..4 {
-            check(libc::fcntl(null, libc::F_DUPFD_CLOEXEC, 20), "dup");
-        }
-    }
-}
 
 impl Stage {
     pub fn new(lane: Lane) -> Self {
@@ -425,8 +284,7 @@ impl Stage {
         len: u64,
     ) -> Result<u64, i32> {
         let iov = libc::iovec { iov_base: self.data.bytes().as_mut_ptr().cast(), iov_len: case.bytes as usize };
-        // SAFETY: all zero is a header of nothing.
-        let mut header: scmsg::raw::msghdr = unsafe { std::mem::zeroed() };
+        let mut header = scmsg::raw::msghdr::EMPTY;
         if let Some((name, len)) = &name {
             header.msg_name = name.as_ptr().cast_mut().cast();
             header.msg_namelen = *len as i32;
@@ -481,8 +339,7 @@ impl Stage {
         let mut control = [0u64; 160];
         for _ in 0..4 {
             let mut iov = libc::iovec { iov_base: self.received.as_mut_ptr().cast(), iov_len: self.received.len() };
-            // SAFETY: all zero is a header of nothing.
-            let mut header: scmsg::raw::msghdr = unsafe { std::mem::zeroed() };
+            let mut header = scmsg::raw::msghdr::EMPTY;
             header.msg_iov = (&raw mut iov).cast();
             header.msg_iovlen = 1;
             header.msg_control = control.as_mut_ptr().cast();
@@ -516,17 +373,6 @@ impl Scene {
     }
 }
 
-/// A new pair whose receiving end is closed, with a byte unread or not.
-fn half(kind: i32, unread: bool) -> Pair {
-    let pair = pair(kind);
-    if unread {
-        // SAFETY: one byte of a string.
-        unsafe { libc::send(pair.from, c"x".as_ptr().cast(), 1, libc::MSG_NOSIGNAL) };
-    }
-    close(pair.to);
-    Pair { from: pair.from, to: -1 }
-}
-
 fn set_limit(soft: u64) {
     // SAFETY: a limit below the hard one.
     unsafe {
@@ -534,18 +380,6 @@ fn set_limit(soft: u64) {
         libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
         limit.rlim_cur = soft;
         check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), "setrlimit");
-    }
-}
-
-fn send_buffer() -> u64 {
-    // SAFETY: a socket of its own and an integer option.
-    unsafe {
-        let socket = check(libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM, 0), "socket");
-        let (mut value, mut len) = (0i32, 4u32);
-        let at = (&raw mut value).cast();
-        check(libc::getsockopt(socket, libc::SOL_SOCKET, libc::SO_SNDBUF, at, &raw mut len), "SO_SNDBUF");
-        libc::close(socket);
-        value as u64
     }
 }
 

@@ -19,9 +19,15 @@ static int name_len;
 static uid_t real_uid;
 static gid_t real_gid;
 
-static void cannot(const char *what) {
-    dprintf(out, "cannot be set up here: %s (%s)\n", what, strerror(errno));
+// What is missing here; and the error that said so, if it was a call.
+static void lacks(const char *what) {
+    dprintf(out, "cannot be set up here: %s\n", what);
     _exit(2);
+}
+
+static void cannot(const char *what) {
+    dprintf(out, "%s: %s\n", what, strerror(errno));
+    lacks(what);
 }
 
 static int listed(int fd) {
@@ -92,7 +98,7 @@ static void make_name(void) {
         strcpy((char *)name.bytes + 2, "/nonexistent/socket");
         name_len = 2 + sizeof "/nonexistent/socket";
     } else if (NAME == NAME_NOWHERE) {
-        cannot("an address with this error");
+        lacks("an address with this error");
     } else if (NAME == NAME_INVALID) {
         memset(&name, 0xff, sizeof name);
         name_len = 10;
@@ -114,14 +120,14 @@ static void set_options(void) {
     if (getsockopt(from, SOL_SOCKET, SO_SNDBUF, &size, &len) || size != SEND_BUFFER)
         set(from, SO_SNDBUF, SEND_BUFFER / 2, "SO_SNDBUF");
     if (getsockopt(from, SOL_SOCKET, SO_SNDBUF, &size, &len) || size != SEND_BUFFER)
-        cannot("this SO_SNDBUF");
+        lacks("this SO_SNDBUF");
 }
 
 static void set_state(void) {
     if (PENDING) {
         // The peer closes with a byte unread.
         if (PENDING != ECONNRESET || TYPE == SOCK_DGRAM || write(from, "x", 1) != 1)
-            cannot("this error waiting in the socket");
+            lacks("this error waiting in the socket");
         close(to);
         receiver = -1;
     } else if (CONNECTION == SHUT_DOWN) {
@@ -166,10 +172,10 @@ static void become_the_sender(void) {
         if (syscall(SYS_capset, &header, sets))
             cannot("the capabilities of the sender");
     } else if (CAPABILITIES) {
-        cannot("capabilities, without root");
+        lacks("capabilities, without root");
     } else if (getresuid(u, u + 1, u + 2) || getresgid(g, g + 1, g + 2)
                || (NAMES_IDS && (memcmp(u, uids, sizeof u) || memcmp(g, gids, sizeof g)))) {
-        cannot("the ids of the sender, without root");
+        lacks("the ids of the sender, without root");
     }
     real_uid = getuid();
     real_gid = getgid();
@@ -245,14 +251,14 @@ static void check_the_machine(void) {
     uname(&here);
     dprintf(out, "Linux %s %s; the oracle is of %s\n", here.release, here.machine, VERSION);
     if (BITS == 32 && COMPAT != (strstr(here.machine, "64") || !strcmp(here.machine, "s390x")))
-        cannot(COMPAT ? "this needs a 64-bit kernel" : "this needs a 32-bit kernel");
+        lacks(COMPAT ? "this needs a 64-bit kernel" : "this needs a 32-bit kernel");
     if (file && fscanf(file, "%llu", &option_memory) == 1 && option_memory != OPTION_MEMORY
         && (CONTROL_LEN > option_memory / 2 || CONTROL_LEN > OPTION_MEMORY / 2))
-        cannot("another net.core.optmem_max");
+        lacks("another net.core.optmem_max");
     if (file)
         fclose(file);
     if (OPTION_MEMORY_USED && CONTROL_LEN > (OPTION_MEMORY - OPTION_MEMORY_USED) / 2)
-        cannot("option memory that is used already");
+        lacks("option memory that is used already");
 }
 
 static void said(const char *who, long long bytes, int error) {

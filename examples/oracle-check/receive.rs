@@ -1,0 +1,183 @@
+//! Receives what was sent in drawn situations, and compares with what the oracle said, byte for byte.
+//!
+//! The descriptor table holds only decoys and its free numbers are known, so the oracle says which numbers come. Several
+//! receives go to one queue: a wrong account of what the first left behind shows in the next.
+
+mod draw;
+mod stage;
+mod sys;
+mod table;
+
+use scmsg::oracle::{Answer, Layout, Queue, Receipt, Receive, receive};
+
+use super::kernel;
+use super::lane::{Counts, Job};
+use super::rng::Rng;
+use draw::{Call, Case};
+use stage::{LOOKED_AT, Seen, Stage};
+
+/// Mismatches printed in full; the rest are only counted.
+const SHOWN: u64 = 10;
+
+/// What the kernel here has, and what this process may do.
+pub struct Offered {
+    pub pidfd: bool,
+    pub security: bool,
+    pub inq: bool,
+    pub urgent: bool,
+    /// A process descriptor of a process that has ended and been waited for (Linux 6.16).
+    pub orphans: bool,
+    pub root: bool,
+    pub uids: Vec<u32>,
+    pub gids: Vec<u32>,
+}
+
+pub fn run(job: &Job) -> Counts {
+    job.lane.give_up_root();
+    let offered = Offered::ask();
+    let layout = kernel::layout(job.lane.compat);
+    let mut stage = Stage::new(job.lane.compat, sys::label());
+    let (mut cases, mut mismatches) = (0, 0);
+    for number in job.cases.clone() {
+        cases += 1;
+        let mut rng = Rng::of(job.seed, job.lane.number(), number);
+        let case = Case::draw(&mut rng, layout, &offered);
+        if let Some(said) = run_case(&mut stage, &case, layout, job) {
+            mismatches += 1;
+            if mismatches <= SHOWN {
+                println!("MISMATCH {said} in {case:?} replay: {}", job.replay(number));
+            }
+            if job.stop_early {
+                break;
+            }
+        }
+    }
+    (cases, mismatches)
+}
+
+/// `None` if oracle and kernel agree in every call of the case.
+fn run_case(stage: &mut Stage, case: &Case, layout: Layout, job: &Job) -> Option<String> {
+    stage.set(case);
+    let mut said = None;
+    for (index, call) in case.calls.iter().enumerate() {
+        stage.learn_time(case);
+        said = run_call(stage, case, call, layout, job).map(|said| format!("call {index}: {said}"));
+        if said.is_some() {
+            break;
+        }
+    }
+    stage.clear();
+    said
+}
+
+fn run_call(stage: &mut Stage, case: &Case, call: &Call, layout: Layout, job: &Job) -> Option<String> {
+    let free = stage.table.free.clone();
+    let limit = call.free.unwrap_or(free.len());
+    let mut asked = Receive {
+        layout,
+        carrier: case.carrier,
+        connected: case.connected,
+        control: (!call.null).then_some(call.len),
+        data: call.data as u64,
+        options: stage::options(&case.switches),
+        flags: call.flags,
+        free: &|k| free.get(k).copied().filter(|_| k < limit),
+        rules: job.rules,
+    };
+    let before = stage.packets.clone();
+    let mut out = [call.dirt; LOOKED_AT];
+    let out = &mut out[64 + call.shift..];
+    let mut receipt = say(stage, &asked, out);
+    if receipt.answer == Answer::Waits {
+        // It would wait for ever: ask not to.
+        asked.flags |= libc::MSG_DONTWAIT as u32;
+        stage.packets.clone_from(&before);
+        out.fill(call.dirt);
+        receipt = say(stage, &asked, out);
+    }
+    let seen = stage.act(call, asked.flags);
+    let lowest = stage.table.lowest();
+    let wrong = compare(stage, call, &receipt, seen, out, lowest);
+    stage.table.close(lowest.unwrap_or(free.len()));
+    wrong.map(|wrong| format!("{wrong}; kernel {seen:?}; oracle {receipt:?}; {asked:?} on {before:?}"))
+}
+
+/// Asks the oracle, and has it change the queue.
+fn say(stage: &mut Stage, asked: &Receive<'_>, out: &mut [u8]) -> Receipt {
+    let mut queue =
+        Queue { packets: &mut stage.packets, ended: stage.ended, error: stage.error, overcount: stage.overcount };
+    let receipt = receive(asked, &mut queue, out);
+    let (left, error, overcount) = (queue.packets.len(), queue.error, queue.overcount);
+    if receipt.answer != Answer::Waits {
+        stage.packets.drain(..stage.packets.len() - left);
+        (stage.error, stage.overcount) = (error, overcount);
+    }
+    receipt
+}
+
+fn compare(
+    stage: &mut Stage,
+    call: &Call,
+    receipt: &Receipt,
+    seen: Seen,
+    out: &[u8],
+    lowest: Option<usize>,
+) -> Option<String> {
+    let right = match receipt.answer {
+        Answer::Received { bytes, controllen, flags } => Seen::Received { bytes, controllen, flags },
+        Answer::Refused { errno, .. } => Seen::Refused { errno: errno.raw() },
+        Answer::Waits => return Some("it waits although asked not to".into()),
+    };
+    if right != seen {
+        return Some("another answer".into());
+    }
+    let (control, front) = stage.control(call);
+    if let Some(at) = control.iter().zip(out).position(|(kernel, oracle)| kernel != oracle) {
+        let from = at.saturating_sub(at % 8);
+        let (kernel, oracle) = (&control[from..from + 16], &out[from..from + 16]);
+        return Some(format!("another byte at {at}: from {from} on kernel {kernel:02x?}, oracle {oracle:02x?}"));
+    }
+    if front.iter().any(|byte| *byte != call.dirt) {
+        return Some("a byte in front of the control bytes is written".into());
+    }
+    let opened = receipt.descriptors + usize::from(matches!(receipt.pidfd, Some(Ok(_))));
+    if lowest != Some(opened) {
+        return Some(format!("{opened} descriptors should be open, the first free is {lowest:?}"));
+    }
+    let cloexec = |k: usize| table::flags(stage.table.free[k]) == 1;
+    let rights = [0, receipt.descriptors.saturating_sub(1)];
+    if receipt.descriptors > 0 && rights.iter().any(|k| cloexec(*k) != receipt.close_on_exec) {
+        return Some("another close-on-exec".into());
+    }
+    (opened > receipt.descriptors && !cloexec(receipt.descriptors)).then(|| "a pidfd without close-on-exec".into())
+}
+
+impl Offered {
+    fn ask() -> Self {
+        let (stream, peer) = sys::pair(libc::SOCK_STREAM);
+        let has = |option| sys::try_set(stream, option, 1);
+        let (pidfd, security, inq) = (has(sys::SO_PASSPIDFD), has(libc::SO_PASSSEC), has(sys::SO_INQ));
+        let urgent = sys::try_urgent(peer);
+        for (there, name) in [(pidfd, "SO_PASSPIDFD"), (security, "SO_PASSSEC"), (inq, "SO_INQ"), (urgent, "MSG_OOB")] {
+            if !there {
+                println!("SKIPPED: this kernel has no {name} on unix streams");
+            }
+        }
+        table::close(stream);
+        table::close(peer);
+        // SAFETY: asks for a number.
+        let root = unsafe { libc::geteuid() } == 0;
+        let (mut uids, mut gids) = (vec![0; 3], vec![0; 3]);
+        let ([ur, ue, us], [gr, ge, gs]) = (&mut uids[..], &mut gids[..]) else { unreachable!() };
+        // SAFETY: room for three numbers each.
+        unsafe {
+            libc::getresuid(ur, ue, us);
+            libc::getresgid(gr, ge, gs);
+        }
+        if root {
+            uids.extend([1, 1000, 65534, 4_000_000_000]);
+            gids.extend([1, 1000, 65534, 4_000_000_000]);
+        }
+        Self { pidfd, security, inq, urgent, orphans: pidfd && sys::orphan_has_descriptor(), root, uids, gids }
+    }
+}
