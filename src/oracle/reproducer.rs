@@ -24,7 +24,8 @@ use crate::numbers::{SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET, int};
 
 /// The program before what is this call's own, and after it.
 const HEAD: &str = include_str!("reproducer/head.c");
-const BODY: &str = include_str!("reproducer/body.c");
+const COMMON: &str = include_str!("reproducer/common.c");
+const SEND: &str = include_str!("reproducer/send.c");
 
 /// A standalone C program that makes this call and says whether the answer is the oracle's: prints the source.
 ///
@@ -217,7 +218,8 @@ impl Display for Reproducer<'_> {
         self.world(f)?;
         self.sender(f)?;
         self.expected(f)?;
-        f.write_str(BODY)
+        f.write_str(COMMON)?;
+        f.write_str(SEND)
     }
 }
 

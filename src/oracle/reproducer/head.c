@@ -25,4 +25,6 @@ enum { THIS_PROCESS, FIRST_PROCESS, NO_PROCESS, AS_IT_IS };
 enum { FAILS, SENT, DROPPED };
 struct number { int number, what; };
 struct process { unsigned long offset; int what; };
+struct packet { unsigned long long bytes; int descriptors, sender, urgent; };
+struct field { unsigned long offset, len; int what; };
 

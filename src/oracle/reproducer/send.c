@@ -1,59 +1,9 @@
 
-// The kernel's structures: those of a C library can differ.
-struct message {
-    void *name;
-    int namelen;
-    struct iovec *iov;
-    unsigned long iovlen;
-    void *control;
-    unsigned long controllen;
-    unsigned flags;
-};
-
-_Static_assert(sizeof(long) == BITS / 8, "compile this for the right word size: -m32, or a cross compiler");
-_Static_assert((__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) == BIG, "compile this for the right byte order");
-
-static int out = 1, from = -1, to = -1, receiver = -1;
+static int from = -1, to = -1, receiver = -1;
 static union { unsigned short family; unsigned char bytes[128]; } name;
 static int name_len;
 static uid_t real_uid;
 static gid_t real_gid;
-
-// What is missing here; and the error that said so, if it was a call.
-static void lacks(const char *what) {
-    dprintf(out, "cannot be set up here: %s\n", what);
-    _exit(2);
-}
-
-static void cannot(const char *what) {
-    dprintf(out, "%s: %s\n", what, strerror(errno));
-    lacks(what);
-}
-
-static int listed(int fd) {
-    for (const struct number *n = numbers; n->number >= 0; n++)
-        if (n->number == fd)
-            return 1;
-    return 0;
-}
-
-// Moves a descriptor of this program to a number that the message does not name.
-static int away(int fd, const char *what) {
-    int number = 3;
-    if (fd < 0)
-        cannot(what);
-    while (listed(number) || fcntl(number, F_GETFD) >= 0)
-        number++;
-    if (dup3(fd, number, O_CLOEXEC) != number)
-        cannot("the limit of descriptors");
-    close(fd);
-    return number;
-}
-
-static void set(int fd, int option, int value, const char *what) {
-    if (setsockopt(fd, SOL_SOCKET, option, &value, sizeof value))
-        cannot(what);
-}
 
 // An address that the kernel chooses, and the socket that has it.
 static int give_name(int family, int type, int protocol) {
@@ -244,14 +194,10 @@ static void receive(unsigned char *data, unsigned long size) {
     }
 }
 
-static void check_the_machine(void) {
-    struct utsname here;
+static void check_the_limits(void) {
     unsigned long long option_memory = OPTION_MEMORY;
     FILE *file = fopen("/proc/sys/net/core/optmem_max", "r");
-    uname(&here);
-    dprintf(out, "Linux %s %s; the oracle is of %s\n", here.release, here.machine, VERSION);
-    if (BITS == 32 && COMPAT != (strstr(here.machine, "64") || !strcmp(here.machine, "s390x")))
-        lacks(COMPAT ? "this needs a 64-bit kernel" : "this needs a 32-bit kernel");
+    dprintf(out, "the oracle is of Linux %s\n", VERSION);
     if (file && fscanf(file, "%llu", &option_memory) == 1 && option_memory != OPTION_MEMORY
         && (CONTROL_LEN > option_memory / 2 || CONTROL_LEN > OPTION_MEMORY / 2))
         lacks("another net.core.optmem_max");
@@ -261,24 +207,11 @@ static void check_the_machine(void) {
         lacks("option memory that is used already");
 }
 
-static void said(const char *who, long long bytes, int error) {
-    if (error)
-        dprintf(out, "%s error %d (%s)\n", who, error, strerror(error));
-    else
-        dprintf(out, "%s %lld\n", who, bytes);
-}
-
 int main(void) {
-    struct rlimit limit;
     int pair[2], null, same;
     unsigned char *data, *at;
-    signal(SIGPIPE, SIG_IGN);
-    alarm(20);
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    out = away(dup(1), "output");
-    check_the_machine();
+    begin();
+    check_the_limits();
     connect_sockets();
     make_name();
     set_options();
@@ -296,8 +229,7 @@ int main(void) {
         cannot("memory for the data");
     if (IN_FLIGHT > OPEN_FILES) {
         fill_the_air(null, pair[0]);
-        limit.rlim_cur = OPEN_FILES;
-        setrlimit(RLIMIT_NOFILE, &limit);
+        limit_descriptors(OPEN_FILES);
     }
 
     struct iovec iov = {data, BYTES};
@@ -305,8 +237,7 @@ int main(void) {
     long sent = send_message(from, &m, FLAGS);
     int error = sent < 0 ? errno : 0;
 
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    limit_descriptors(-1);
     said("expected:", WANT_BYTES, WANT == FAILS ? WANT_ERRNO : 0);
     said("sendmsg: ", sent, error);
     same = WANT == FAILS ? error == WANT_ERRNO : !error && sent == WANT_BYTES;
