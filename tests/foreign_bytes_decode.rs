@@ -122,11 +122,11 @@ fn all_short_buffers_of_interesting_words_decode() {
         let (a, h) = (width(layout), width(layout) as u64 + 8);
         let all: &[u64] =
             &[0, h, h + 1, h - 1, h + 7, h + 8, h + 16, u64::MAX, u64::MAX - 7, 1 << 32 | h, 1, h + 24, 0xffff_fff1];
-        let words = if cfg!(miri) { &all[..3] } else { all };
+        let words = if cfg!(miri) { &all[1..3] } else { all };
         let longest = if a == 8 { 40 } else { 24 };
         for len in 0..=longest {
             let count = len / a + usize::from(len % a != 0);
-            for mut which in 0..words.len().pow(count.min(4) as u32) {
+            for mut which in 0..words.len().pow(count.min(if cfg!(miri) { 2 } else { 4 }) as u32) {
                 let mut bytes = vec![0xff; 4];
                 for _ in 0..count {
                     bytes.extend(bytes_of(layout, words[which % words.len()], a));
