@@ -1,0 +1,174 @@
+//! Law 3 without a system call: any program of looks and takes over adopted bytes agrees with a list, and each number is given
+//! out once. What is taken is given up and what is left is taken, so nothing is closed, and this runs where there is no kernel.
+
+mod naive;
+
+use proptest::prelude::*;
+use scmsg::{Ancillary, Cause, Cmsgs, Errno, FdSet, MsgFlags, OwnedFd, PidFd, RawFd, Rights, WrongCount};
+
+const SOL_SOCKET: i32 = <Rights<'_> as scmsg::Message>::LEVEL;
+const SCM_RIGHTS: i32 = 1;
+const SCM_CREDENTIALS: i32 = 2;
+const SCM_PIDFD: i32 = 4;
+/// Numbers from here on are descriptors that no process has.
+const FIRST: RawFd = 1 << 30;
+
+/// What a slot says.
+type Says = Result<RawFd, Errno>;
+
+fn says(number: RawFd) -> Option<Says> {
+    if number >= 0 { Some(Ok(number)) } else { Errno::from_raw(number.wrapping_neg()).map(Err) }
+}
+
+/// The list that a ledger is compared with: type of the message, and what the slot says until it is taken.
+struct Model(Vec<(i32, Option<Says>)>);
+
+impl Model {
+    fn left(&self, kind: i32) -> Vec<Says> {
+        self.0.iter().filter(|slot| slot.0 == kind).filter_map(|slot| slot.1).collect()
+    }
+
+    fn take(&mut self, kind: i32, wanted: impl Fn(&Says) -> bool) -> Option<Says> {
+        self.0.iter_mut().find(|slot| slot.0 == kind && slot.1.as_ref().is_some_and(&wanted))?.1.take()
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Look,
+    Take(usize),
+    TakePidFd,
+    Exact(usize),
+    Into(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        Just(Step::Look),
+        (0_usize..6).prop_map(Step::Take),
+        Just(Step::TakePidFd),
+        (0_usize..4).prop_map(Step::Exact),
+        (0_usize..6).prop_map(Step::Into),
+    ]
+}
+
+/// Messages: type, and slots of which a negative one stays and another becomes a number of its own.
+fn messages() -> impl Strategy<Value = Vec<(i32, Vec<RawFd>)>> {
+    let slot = prop_oneof![4 => Just(0), 1 => -200_i32..0, 1 => prop::sample::select(vec![-4095, -4096, RawFd::MIN])];
+    let kind = prop::sample::select(vec![SCM_RIGHTS, SCM_RIGHTS, SCM_PIDFD, SCM_CREDENTIALS]);
+    prop::collection::vec((kind, prop::collection::vec(slot, 0..5)), 0..4)
+}
+
+fn exact<const K: usize>(control: &mut Ancillary<'_>) -> Result<Vec<OwnedFd>, WrongCount> {
+    control.take_exact::<K>().map(Vec::from)
+}
+
+/// The number is the next one of the model, and its owner gives it up.
+fn given(fd: Result<OwnedFd, Errno>, expected: Option<Says>) {
+    assert_eq!(Some(fd.map(OwnedFd::into_raw_fd)), expected);
+}
+
+fn run(messages: &[(i32, Vec<RawFd>)], steps: &[Step], flags: MsgFlags, spare: usize, shift: usize) {
+    let mut model = Model(Vec::new());
+    let mut bytes = Vec::new();
+    for (kind, slots) in messages {
+        // A process descriptor is alone in its message.
+        let most = if *kind == SCM_PIDFD { 1 } else { slots.len() };
+        let mut payload = Vec::new();
+        for slot in slots.iter().take(most) {
+            let number = if *slot >= 0 { FIRST + RawFd::try_from(model.0.len()).unwrap() } else { *slot };
+            payload.extend(number.to_ne_bytes());
+            model.0.push((*kind, says(number)));
+        }
+        naive::append(&mut bytes, SOL_SOCKET, *kind, &payload);
+    }
+    let mut room = vec![0xff; shift];
+    room.extend(&bytes);
+    // SAFETY: no number in these bytes is a descriptor of this process, and none is closed: all are taken and given up.
+    let mut control = unsafe { Ancillary::from_kernel(&mut room[shift..], bytes.len() + spare, flags) };
+    let whole = !flags.contains(MsgFlags::CTRUNC);
+    assert_eq!(control.truncation() == Some(Cause::NotBuffer), !whole && spare >= naive::H + 4);
+    for step in steps {
+        let left = model.left(SCM_RIGHTS);
+        match *step {
+            Step::Look => {
+                assert_eq!(control.fds().map(|fd| fd.map(|fd| fd.as_raw_fd())).collect::<Vec<_>>(), left);
+                let pidfd = control.pidfd().map(|fd| fd.map(|fd| fd.as_raw_fd()));
+                assert_eq!(pidfd, model.left(SCM_PIDFD).first().copied());
+            }
+            Step::Take(count) => {
+                control.take_fds().take(count).for_each(|fd| given(fd, model.take(SCM_RIGHTS, |_| true)));
+                assert_eq!(model.left(SCM_RIGHTS).len(), left.len().saturating_sub(count));
+            }
+            Step::TakePidFd => match control.take_pidfd() {
+                Some(fd) => given(fd, model.take(SCM_PIDFD, |_| true)),
+                None => assert_eq!(model.left(SCM_PIDFD), []),
+            },
+            Step::Exact(want) => {
+                let found = left.iter().filter(|slot| slot.is_ok()).count();
+                let refused = left.iter().find_map(|slot| slot.err());
+                let way = [exact::<0>, exact::<1>, exact::<2>, exact::<3>][want];
+                match way(&mut control) {
+                    Ok(fds) => {
+                        assert!(found == want && refused.is_none() && whole && fds.len() == want, "{want} of {left:?}");
+                        fds.into_iter().for_each(|fd| given(Ok(fd), model.take(SCM_RIGHTS, |_| true)));
+                    }
+                    Err(error) => {
+                        assert!(found != want || refused.is_some() || !whole, "{want} of {left:?}");
+                        assert_eq!(error, WrongCount { want, found, refused, truncated: control.truncation() });
+                    }
+                }
+            }
+            Step::Into(room) => {
+                let mut numbers = vec![-1; room];
+                let mut set = FdSet::new(&mut numbers[..]);
+                let moved = control.take_into(&mut set);
+                assert_eq!(moved, left.iter().filter(|slot| slot.is_ok()).count().min(room));
+                set.take_fds().for_each(|fd| given(Ok(fd), model.take(SCM_RIGHTS, Result::is_ok)));
+            }
+        }
+    }
+    control.take_fds().for_each(|fd| given(fd, model.take(SCM_RIGHTS, |_| true)));
+    while let Some(fd) = control.take_pidfd() {
+        given(fd, model.take(SCM_PIDFD, |_| true));
+    }
+    assert!(model.left(SCM_RIGHTS).is_empty() && model.left(SCM_PIDFD).is_empty());
+    drop(control);
+    // Every slot is marked; nothing else in the bytes has changed.
+    for (before, after) in Cmsgs::new(&bytes).zip(Cmsgs::new(&room[shift..])) {
+        let (before, after) = (before.unwrap(), after.unwrap());
+        assert_eq!((before.level, before.kind, before.payload.len()), (after.level, after.kind, after.payload.len()));
+        if before.kind == SCM_CREDENTIALS {
+            assert_eq!(before.payload, after.payload);
+        } else {
+            assert!(after.get::<Rights<'_>>().unwrap().is_none_or(|rights| rights.numbers().next().is_none()));
+            assert!(after.get::<PidFd>().ok().flatten().is_none_or(|pidfd| pidfd.number().is_none()));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_ledger_equals_a_list(
+        messages in messages(),
+        steps in prop::collection::vec(step(), 0..8),
+        truncated: bool,
+        spare in 0_usize..40,
+        shift in 0_usize..8,
+    ) {
+        let flags = if truncated { MsgFlags::CTRUNC } else { MsgFlags::empty() };
+        run(&messages, &steps, flags, spare, shift);
+    }
+}
+
+#[test]
+fn exactly_what_came_is_the_short_way_and_the_same() {
+    for count in 0..4 {
+        for want in 0..4 {
+            for first in [Step::Look, Step::Take(1), Step::Into(1)] {
+                let steps = [first, Step::Exact(want), Step::Look, Step::Exact(0)];
+                run(&[(SCM_RIGHTS, vec![0; count])], &steps, MsgFlags::empty(), 0, 0);
+            }
+        }
+    }
+}
