@@ -4,6 +4,8 @@
 //! receives go to one queue: a wrong account of what the first left behind shows in the next.
 
 mod draw;
+#[allow(dead_code)]
+pub mod imagine;
 mod stage;
 mod sys;
 mod table;

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use scmsg::oracle::{Capabilities, Rules, Sender, Side};
 
 use crate::harness::lane::Lane;
+use crate::harness::receive::{Receives, imagine::imagine as imagine_receive};
 use crate::harness::rng::Rng;
 use crate::harness::send::{Known, Sends, imagine as imagine_send};
 use crate::harness::{compat, kernel};
@@ -47,7 +48,7 @@ fn imagine(lane: Lane, data: &[u8]) {
     let sender = Sender { pid: 4321, uids: [user, user + 1, user + 2], gids: [user; 3], can };
     match lane.side {
         Side::Send => drop(imagine_send(&mut Rng::of_bytes(data), layout, &Known::imagined(sender))),
-        Side::Receive => {}
+        Side::Receive => imagine_receive(&mut Rng::of_bytes(data), layout),
     }
 }
 
@@ -94,7 +95,10 @@ fn serve(lane: Lane, socket: i32) -> ! {
             let mut sends = Sends::new(lane, Rules::ALL);
             Box::new(move |rng| sends.case(rng))
         }
-        Side::Receive => unimplemented!(),
+        Side::Receive => {
+            let mut receives = Receives::new(lane, Rules::ALL);
+            Box::new(move |rng| receives.case(rng))
+        }
     };
     let mut bytes = vec![0; MOST];
     loop {

@@ -8,6 +8,7 @@ pub mod bulk;
 pub mod decode_any;
 pub mod encode_model;
 pub mod explain;
+pub mod kernel_receive;
 pub mod kernel_send;
 pub mod ledger;
 pub mod messages;
@@ -41,12 +42,13 @@ pub use libfuzzer_sys;
 pub type Body = fn(&[u8]);
 
 /// Every target: its name and its body.
-pub const TARGETS: [(&str, Body); 9] = [
+pub const TARGETS: [(&str, Body); 10] = [
     ("batch", batch::run),
     ("bulk", bulk::run),
     ("decode_any", decode_any::run),
     ("encode_model", encode_model::run),
     ("explain", explain::run),
+    ("kernel_receive", kernel_receive::run),
     ("kernel_send", kernel_send::run),
     ("ledger", ledger::run),
     ("messages", messages::run),

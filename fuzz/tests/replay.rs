@@ -63,4 +63,4 @@ fn every_seed_of_the_table_passes() {
     }
 }
 
-targets!(batch bulk decode_any encode_model explain kernel_send ledger messages roundtrip);
+targets!(batch bulk decode_any encode_model explain kernel_receive kernel_send ledger messages roundtrip);
