@@ -48,7 +48,7 @@ const IDLE: [u32; 7] = [0x4, 0x10, 0x80, 0x800, 0x8000, 0x4_0000, 0x100];
 
 impl Case {
     pub fn draw(rng: &mut Rng, layout: Layout, known: &Known) -> Self {
-        let socket = draw_socket(rng);
+        let socket = draw_socket(rng, known);
         let situation = Situation::draw(rng, socket, known);
         let count = [0, 1, 1, 1, 1, 2, 2, 2, 3, 4][rng.below(10) as usize];
         let mut messages: Vec<_> = (0..count).map(|_| Message::draw(rng, known)).collect();
@@ -161,7 +161,7 @@ fn rights(rng: &mut Rng, known: &Known) -> Load {
     let number = |rng: &mut Rng| match rng.below(100) {
         0..88 => known.open_number(rng),
         88..92 => rng.below(40) as i32,
-        92..95 => known.ring.unwrap_or(-1),
+        92..95 => known.here.ring.unwrap_or(-1),
         _ => rng.pick(&[-1, -2, i32::MIN, i32::MAX, 1023, 100_000, 1 << 20]),
     };
     if rng.percent(12) {
@@ -194,12 +194,13 @@ fn large(rng: &mut Rng, layout: Layout, known: &Known) -> Message {
     Message { level: 0, kind: 77, load: Load::Bytes(vec![0; bytes]), len: Length::True, gap: 0 }
 }
 
-fn draw_socket(rng: &mut Rng) -> Socket {
+fn draw_socket(rng: &mut Rng, known: &Known) -> Socket {
     match rng.below(100) {
         0..31 => Socket::UnixStream,
         31..62 => Socket::UnixDatagram,
         62..93 => Socket::UnixSeqPacket,
-        _ => Socket::Netlink,
+        _ if known.here.netlink => Socket::Netlink,
+        _ => Socket::UnixStream,
     }
 }
 

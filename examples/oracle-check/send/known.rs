@@ -3,16 +3,38 @@
 use scmsg::oracle::{Descriptor, Limits, Sender, Version};
 
 use super::super::kernel;
+use super::super::lane::Lane;
 use super::super::rng::Rng;
 use super::sockets::HIGH;
+
+/// What this kernel has for this process.
+#[derive(Clone, Copy)]
+pub struct Here {
+    pub ring: Option<i32>,
+    /// The peer can refuse descriptors.
+    pub can_refuse: bool,
+    pub netlink: bool,
+}
+
+impl Here {
+    /// Says what is left out.
+    pub fn say(self, lane: Lane) {
+        let all = [
+            (self.ring.is_some(), "no io_uring here: the rule about its descriptors is left out"),
+            (self.can_refuse, "no SO_PASSRIGHTS here: the rule about it is left out"),
+            (self.netlink, "no netlink here: the rules about it are left out"),
+        ];
+        for (_, what) in all.iter().filter(|(has, _)| !has) {
+            println!("SKIPPED: {}: {what}", lane.name());
+        }
+    }
+}
 
 pub struct Known {
     /// What each number is below the harness's own sockets.
     table: Vec<Descriptor>,
     open: Vec<i32>,
-    pub ring: Option<i32>,
-    /// The peer can refuse descriptors.
-    pub can_refuse: bool,
+    pub here: Here,
     /// Nobody else is this user, so what it has in flight is known.
     pub has_own_user: bool,
     pub processes: [i32; 3],
@@ -22,9 +44,9 @@ pub struct Known {
 
 impl Known {
     /// This process, as it is now.
-    pub fn probe(ring: Option<i32>, can_refuse: bool, send_buffer: u64, in_flight: u64) -> Self {
+    pub fn probe(here: Here, send_buffer: u64, in_flight: u64) -> Self {
         let table = (0..HIGH).map(|number| match number {
-            _ if Some(number) == ring => Descriptor::Ring,
+            _ if Some(number) == here.ring => Descriptor::Ring,
             _ if kernel::is_open(number) => Descriptor::Ordinary,
             _ => Descriptor::Closed,
         });
@@ -39,7 +61,7 @@ impl Known {
         };
         // SAFETY: no argument.
         let parent = unsafe { libc::getppid() };
-        Self::of(table.collect(), ring, can_refuse, [1, parent, 2], sender, limits)
+        Self::of(table.collect(), here, [1, parent, 2], sender, limits)
     }
 
     /// A process that is not there: for an oracle that is asked alone.
@@ -58,20 +80,14 @@ impl Known {
             open_files: 4096,
             version: Version(6, 18),
         };
-        Self::of(table.collect(), Some(16), true, [1, sender.pid, 2], sender, limits)
+        let here = Here { ring: Some(16), can_refuse: true, netlink: true };
+        Self::of(table.collect(), here, [1, sender.pid, 2], sender, limits)
     }
 
-    fn of(
-        table: Vec<Descriptor>,
-        ring: Option<i32>,
-        can_refuse: bool,
-        processes: [i32; 3],
-        sender: Sender,
-        limits: Limits,
-    ) -> Self {
+    fn of(table: Vec<Descriptor>, here: Here, processes: [i32; 3], sender: Sender, limits: Limits) -> Self {
         let open = (0..HIGH).filter(|n| table[*n as usize] == Descriptor::Ordinary).collect();
         let has_own_user = sender.uids[0] >= kernel::OWN_USER;
-        Self { table, open, ring, can_refuse, has_own_user, processes, sender, limits }
+        Self { table, open, here, has_own_user, processes, sender, limits }
     }
 
     /// What a number is, as the kernel will find it: asked for, above the decoys.

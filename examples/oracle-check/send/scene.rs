@@ -37,7 +37,7 @@ impl Situation {
             82..85 => Self::PeerDeaf,
             85 => Self::PeerClosed,
             86 if socket == Socket::UnixSeqPacket => Self::Pending,
-            87..91 if known.can_refuse => Self::Refusing,
+            87..91 if known.here.can_refuse => Self::Refusing,
             91..95 => Self::NameFound,
             95 => Self::NameNowhere,
             96 => Self::NameInvalid,

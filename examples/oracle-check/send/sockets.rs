@@ -104,8 +104,14 @@ pub fn unix_name(which: &[u8]) -> ([u8; 64], usize) {
     (name, len)
 }
 
-pub fn netlink() -> Pair {
+/// Two netlink sockets, if this process may have any.
+pub fn netlink() -> Option<Pair> {
     const USERSOCK: i32 = 2;
+    // SAFETY: no pointer.
+    match unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, USERSOCK) } {
+        ..0 => return None,
+        first => close(first),
+    }
     let socket = || {
         // SAFETY: no pointer; then addresses of the right form and size.
         unsafe {
@@ -122,7 +128,7 @@ pub fn netlink() -> Pair {
     // SAFETY: an address the kernel has just given.
     check(unsafe { libc::connect(from, (&raw const name).cast(), 12) }, "netlink connect");
     receiver(to);
-    Pair { from, to }
+    Some(Pair { from, to })
 }
 
 /// Ordinary open files of many kinds from number 3 on, with gaps.

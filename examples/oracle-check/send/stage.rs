@@ -11,14 +11,14 @@ use super::super::kernel;
 use super::super::lane::Lane;
 use super::super::memory::Memory;
 use super::draw::Case;
-use super::known::Known;
+use super::known::{Here, Known};
 use super::scene::{Scene, Situation};
 use super::sockets::{Pair, Sockets, close, decoys, half, named, netlink, pair, send_buffer, unix_name};
 
 pub struct Stage {
     compat: bool,
     unix: [Sockets; 3],
-    netlink: Pair,
+    netlink: Option<Pair>,
     /// A datagram socket with a name.
     named: i32,
     pub known: Rc<Known>,
@@ -62,13 +62,12 @@ impl Stage {
         kernel::raise_limit();
         decoys();
         let ring = kernel::ring();
-        if ring.is_none() {
-            println!("SKIPPED: {}: no io_uring here: the rule about its descriptors is left out", lane.name());
-        }
         let unix = [libc::SOCK_STREAM, libc::SOCK_DGRAM, libc::SOCK_SEQPACKET].map(Sockets::new);
         let can_refuse = unix.iter().all(|sockets| sockets.refusing.is_some());
         let (netlink, named) = (netlink(), named());
-        let known = Known::probe(ring, can_refuse, send_buffer(), BALLAST as u64);
+        let here = Here { ring, can_refuse, netlink: netlink.is_some() };
+        here.say(lane);
+        let known = Known::probe(here, send_buffer(), BALLAST as u64);
         load_ballast(known.first_open());
         Self {
             compat: lane.compat,
@@ -88,7 +87,7 @@ impl Stage {
             Socket::UnixStream => &self.unix[0],
             Socket::UnixDatagram => &self.unix[1],
             Socket::UnixSeqPacket => &self.unix[2],
-            Socket::Netlink => return Ends { pair: self.netlink, fresh: false },
+            Socket::Netlink => return Ends { pair: self.netlink.unwrap_or(self.unix[1].connected), fresh: false },
         };
         let pair = match case.situation {
             Situation::PeerClosed => return Ends { pair: half(sockets.kind, false), fresh: true },
