@@ -1,13 +1,22 @@
 //! A lane is one process with one side, one ABI and one set of privileges; its cases run one after another.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::{self, Write};
 use std::ops::Range;
-use std::os::fd::FromRawFd;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use scmsg::oracle::{Rules, Side};
 
-use super::{compat, kernel, receive, send};
+use super::receive::Receives;
+use super::rng::Rng;
+use super::send::Sends;
+use super::{compat, kernel};
+
+/// Mismatches of a process printed in full; the rest are only counted.
+const SHOWN: u64 = 10;
+
+/// Processes of a lane that may die before it is given up.
+const DEATHS: u32 = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {
@@ -107,8 +116,32 @@ impl Tally {
     }
 }
 
-/// Cases run and mismatches found.
-pub type Counts = (u64, u64);
+/// What a lane's process and the one that started it both see.
+#[derive(Default)]
+struct Board {
+    /// Cases begun.
+    cases: AtomicU64,
+    mismatches: AtomicU64,
+}
+
+impl Board {
+    fn new() -> &'static Self {
+        let (read_write, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping at no given address.
+        let start = unsafe { libc::mmap(null_mut(), size_of::<Self>(), read_write, shared, -1, 0) };
+        assert_ne!(start, libc::MAP_FAILED, "mmap");
+        // SAFETY: zeros are a board, and the mapping is never undone.
+        unsafe { &*start.cast() }
+    }
+
+    fn cases(&self) -> u64 {
+        self.cases.load(Relaxed)
+    }
+
+    fn mismatches(&self) -> u64 {
+        self.mismatches.load(Relaxed)
+    }
+}
 
 /// Runs each job in a process of its own, as many at a time as there are processors.
 pub fn run_all(jobs: &[Job]) -> Tally {
@@ -116,54 +149,79 @@ pub fn run_all(jobs: &[Job]) -> Tally {
     let mut tally = Tally::default();
     for group in jobs.chunks(width) {
         let started: Vec<_> = group.iter().map(start).collect();
-        for (job, (child, mut pipe)) in group.iter().zip(started) {
-            let mut said = String::new();
-            let _ = pipe.read_to_string(&mut said);
-            let mut status = 0;
-            // SAFETY: waits for a child of this process.
-            unsafe { libc::waitpid(child, &raw mut status, 0) };
-            let mut counts = said.split(' ').filter_map(|word| word.parse().ok());
-            match (counts.next(), counts.next()) {
-                (Some(cases), Some(mismatches)) if status == 0 => {
-                    println!("{}: {cases} cases, {mismatches} mismatches", job.lane.name());
-                    tally.lanes.push((job.lane.side, cases, mismatches));
-                }
-                _ => {
-                    println!("{}: ended early, wait status {status:#x}", job.lane.name());
-                    tally.crashed = true;
-                }
-            }
+        for (job, (child, board)) in group.iter().zip(started) {
+            let (cases, mismatches, crashed) = finish(job, child, board);
+            println!("{}: {cases} cases, {mismatches} mismatches", job.lane.name());
+            tally.lanes.push((job.lane.side, cases, mismatches));
+            tally.crashed |= crashed;
         }
     }
     tally
 }
 
-fn start(job: &Job) -> (i32, File) {
-    let mut ends = [0; 2];
-    // SAFETY: room for two numbers.
-    assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0, "pipe");
+/// Waits for a lane to end. A case that kills its process (an emulator, say) is a mismatch; the next process goes on behind
+/// it. The last number: whether it ended before it was through.
+fn finish(job: &Job, mut child: i32, mut board: &'static Board) -> (u64, u64, bool) {
+    let (mut job, mut cases, mut mismatches) = (job.clone(), 0, 0);
+    for _ in 0..DEATHS {
+        let mut status = 0;
+        // SAFETY: waits for a child of this process.
+        unsafe { libc::waitpid(child, &raw mut status, 0) };
+        cases += board.cases();
+        mismatches += board.mismatches();
+        if status == 0 {
+            return (cases, mismatches, false);
+        }
+        if board.cases() == 0 {
+            break;
+        }
+        let fatal = job.cases.start + board.cases() - 1;
+        println!("MISMATCH its process ended with wait status {status:#x} replay: {}", job.replay(fatal));
+        mismatches += 1;
+        job.cases.start = fatal + 1;
+        if job.stop_early || job.cases.is_empty() {
+            return (cases, mismatches, false);
+        }
+        (child, board) = start(&job);
+    }
+    println!("{}: ended early", job.lane.name());
+    (cases, mismatches, true)
+}
+
+fn start(job: &Job) -> (i32, &'static Board) {
+    let board = Board::new();
     // SAFETY: this process has one thread.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork");
     if child == 0 {
-        let counts = std::panic::catch_unwind(|| match job.lane.side {
-            Side::Send => send::run(job),
-            Side::Receive => receive::run(job),
+        let done = std::panic::catch_unwind(|| match job.lane.side {
+            Side::Send => {
+                let mut sends = Sends::new(job.lane, job.rules);
+                run(job, board, |rng| sends.case(rng));
+            }
+            Side::Receive => {
+                let mut receives = Receives::new(job.lane, job.rules);
+                run(job, board, |rng| receives.case(rng));
+            }
         });
-        let Ok((cases, mismatches)) = counts else {
-            // SAFETY: ends the child.
-            unsafe { libc::_exit(101) }
-        };
-        let said = format!("{cases} {mismatches}");
-        // SAFETY: bytes of a string to the pipe; then the child ends.
-        unsafe {
-            libc::write(ends[1], said.as_ptr().cast(), said.len());
-            libc::_exit(0)
-        }
+        // SAFETY: ends the child.
+        unsafe { libc::_exit(if done.is_ok() { 0 } else { 101 }) };
     }
-    // SAFETY: the child's end, of no use here; the other end is owned by the file from here on.
-    unsafe {
-        libc::close(ends[1]);
-        (child, File::from_raw_fd(ends[0]))
+    (child, board)
+}
+
+/// Runs the cases of a job.
+fn run(job: &Job, board: &Board, mut case: impl FnMut(&mut Rng) -> Option<String>) {
+    for number in job.cases.clone() {
+        board.cases.fetch_add(1, Relaxed);
+        let Some(said) = case(&mut Rng::of(job.seed, job.lane.number(), number)) else { continue };
+        if board.mismatches.fetch_add(1, Relaxed) < SHOWN {
+            // In one piece: another lane prints at the same time.
+            let line = format!("MISMATCH {said} replay: {}\n", job.replay(number));
+            let _ = io::stdout().write_all(line.as_bytes());
+        }
+        if job.stop_early {
+            return;
+        }
     }
 }

@@ -10,19 +10,15 @@ mod stage;
 mod sys;
 mod table;
 
-use std::io::{self, Write};
 use std::rc::Rc;
 
 use scmsg::oracle::{Answer, Layout, Queue, Receipt, Receive, Rules, receive};
 
 use super::kernel;
-use super::lane::{Counts, Job, Lane};
+use super::lane::Lane;
 use super::rng::Rng;
 use draw::{Call, Case};
 use stage::{LOOKED_AT, Seen, Stage};
-
-/// Mismatches printed in full; the rest are only counted.
-const SHOWN: u64 = 10;
 
 /// What the kernel here has, and what this process may do.
 pub struct Offered {
@@ -30,6 +26,8 @@ pub struct Offered {
     pub security: bool,
     pub inq: bool,
     pub urgent: bool,
+    /// `SO_TIMESTAMPNS_NEW` and its kind.
+    pub times: bool,
     /// A process descriptor of a process that has ended and been waited for (Linux 6.16).
     pub orphans: bool,
     pub root: bool,
@@ -43,26 +41,6 @@ pub struct Receives {
     rules: Rules,
     offered: Offered,
     stage: Stage,
-}
-
-pub fn run(job: &Job) -> Counts {
-    let mut receives = Receives::new(job.lane, job.rules);
-    let (mut cases, mut mismatches) = (0, 0);
-    for number in job.cases.clone() {
-        cases += 1;
-        if let Some(said) = receives.case(&mut Rng::of(job.seed, job.lane.number(), number)) {
-            mismatches += 1;
-            if mismatches <= SHOWN {
-                // In one piece: another lane prints at the same time.
-                let line = format!("MISMATCH {said} replay: {}\n", job.replay(number));
-                let _ = io::stdout().write_all(line.as_bytes());
-            }
-            if job.stop_early {
-                break;
-            }
-        }
-    }
-    (cases, mismatches)
 }
 
 impl Receives {
@@ -179,10 +157,16 @@ impl Offered {
         let has = |option| sys::try_set(stream, option, 1);
         let (pidfd, security, inq) = (has(sys::SO_PASSPIDFD), has(libc::SO_PASSSEC), has(sys::SO_INQ));
         let urgent = sys::try_urgent(peer);
-        for (there, name) in [(pidfd, "SO_PASSPIDFD"), (security, "SO_PASSSEC"), (inq, "SO_INQ"), (urgent, "MSG_OOB")] {
-            if !there {
-                println!("SKIPPED: this kernel has no {name} on unix streams");
-            }
+        let times = [sys::SO_TIMESTAMP_NEW, sys::SO_TIMESTAMPNS_NEW, sys::SO_TIMESTAMPING_NEW].into_iter().all(has);
+        let offers = [
+            (pidfd, "SO_PASSPIDFD"),
+            (security, "SO_PASSSEC"),
+            (inq, "SO_INQ"),
+            (urgent, "MSG_OOB"),
+            (times, "SO_TIMESTAMPNS_NEW"),
+        ];
+        for (_, name) in offers.iter().filter(|(there, _)| !there) {
+            println!("SKIPPED: this kernel has no {name} on unix streams");
         }
         table::close(stream);
         table::close(peer);
@@ -199,6 +183,6 @@ impl Offered {
             uids.extend([1, 1000, 65534, 4_000_000_000]);
             gids.extend([1, 1000, 65534, 4_000_000_000]);
         }
-        Self { pidfd, security, inq, urgent, orphans: pidfd && sys::orphan_has_descriptor(), root, uids, gids }
+        Self { pidfd, security, inq, urgent, times, orphans: pidfd && sys::orphan_has_descriptor(), root, uids, gids }
     }
 }

@@ -14,7 +14,7 @@ use scmsg::oracle::forge::{Forged, Forgery};
 use scmsg::oracle::{ControlArea, Layout, Outcome, Rules, Send, Sender, Verdict, send};
 
 use super::kernel;
-use super::lane::{Counts, Job, Lane};
+use super::lane::Lane;
 use super::memory::Memory;
 use super::rng::Rng;
 use draw::Case;
@@ -22,33 +22,12 @@ pub use known::Known;
 use scene::Scene;
 use stage::{Seen, Stage};
 
-/// Mismatches printed in full; the rest are only counted.
-const SHOWN: u64 = 10;
-
 /// Everything a lane keeps between cases.
 pub struct Sends {
     layout: Layout,
     rules: Rules,
     stage: Stage,
     control: Memory,
-}
-
-pub fn run(job: &Job) -> Counts {
-    let mut sends = Sends::new(job.lane, job.rules);
-    let (mut cases, mut mismatches) = (0, 0);
-    for number in job.cases.clone() {
-        cases += 1;
-        if let Some(said) = sends.case(&mut Rng::of(job.seed, job.lane.number(), number)) {
-            mismatches += 1;
-            if mismatches <= SHOWN {
-                println!("MISMATCH {said} replay: {}", job.replay(number));
-            }
-            if job.stop_early {
-                break;
-            }
-        }
-    }
-    (cases, mismatches)
 }
 
 impl Sends {

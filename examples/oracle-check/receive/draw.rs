@@ -121,10 +121,9 @@ fn switches(rng: &mut Rng, offered: &Offered, stream: bool) -> Switches {
         security: offered.security && rng.percent(10),
         inq: offered.inq && stream && rng.percent(35),
         inline: stream && rng.percent(20),
-        timestamp: rng
-            .percent(if stream { 10 } else { 40 })
+        timestamp: (offered.times && rng.percent(if stream { 10 } else { 40 }))
             .then(|| (rng.pick(&[Unit::Microseconds, Unit::Nanoseconds]), rng.percent(50))),
-        timestamping: rng.percent(15).then(|| rng.percent(50)),
+        timestamping: (offered.times && rng.percent(15)).then(|| rng.percent(50)),
         timestamping_last: rng.percent(50),
     }
 }
