@@ -38,7 +38,8 @@
 //! [`recv_with_fds`] are the short way. [`sockopt`] switches each message on.
 //!
 //! # Features
-//! None is on by default. `std`: conversions from and to std's types.
+//! None is on by default. `std`: conversions from and to std's types. `oracle`: what a right kernel answers, and control
+//! bytes that are wrong on purpose, for fuzzing.
 
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]

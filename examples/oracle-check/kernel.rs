@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use scmsg::oracle::{Abi, Capabilities, Layout, Version};
+use scmsg::oracle::{Abi, Capabilities, Layout, Sender, Version};
 
 /// Major and minor version from `/proc/sys/kernel/osrelease`; new enough for every rule if it cannot be read.
 pub fn version() -> Version {
@@ -63,4 +63,43 @@ pub fn layout(compat: bool) -> Layout {
     } else {
         Layout::NATIVE
     }
+}
+
+/// Users from here on are a lane's own.
+pub const OWN_USER: u32 = 1_000_000_000;
+
+/// This process.
+pub fn sender() -> Sender {
+    let (mut uids, mut gids) = ([0; 3], [0; 3]);
+    let ([ur, ue, us], [gr, ge, gs]) = (&mut uids, &mut gids);
+    // SAFETY: room for three numbers each.
+    unsafe {
+        libc::getresuid(ur, ue, us);
+        libc::getresgid(gr, ge, gs);
+    }
+    Sender { pid: std::process::id() as i32, uids, gids, can: capabilities() }
+}
+
+/// The soft limit of open files.
+pub fn open_files() -> u64 {
+    limits().rlim_cur
+}
+
+/// Raises it, as far as the hard limit lets.
+pub fn raise_limit() {
+    set_limit(limits().rlim_max.min(4096));
+}
+
+/// Sets it, at most to the hard limit.
+pub fn set_limit(soft: u64) {
+    let limit = libc::rlimit { rlim_cur: soft, ..limits() };
+    // SAFETY: a limit of this process.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0, "setrlimit");
+}
+
+fn limits() -> libc::rlimit {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: room for the answer.
+    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }, 0, "getrlimit");
+    limit
 }

@@ -7,7 +7,7 @@ use std::os::fd::FromRawFd;
 
 use scmsg::oracle::{Rules, Side};
 
-use super::{compat, receive, send};
+use super::{compat, kernel, receive, send};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lane {
@@ -61,7 +61,7 @@ impl Lane {
         if self.root || unsafe { libc::geteuid() } != 0 {
             return;
         }
-        let id = 1_000_000_000 + std::process::id();
+        let id = kernel::OWN_USER + std::process::id();
         // SAFETY: no pointer but to an empty list.
         unsafe {
             assert_eq!(libc::setgroups(0, std::ptr::null()), 0, "setgroups");

@@ -8,10 +8,13 @@ mod stage;
 mod sys;
 mod table;
 
-use scmsg::oracle::{Answer, Layout, Queue, Receipt, Receive, receive};
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use scmsg::oracle::{Answer, Layout, Queue, Receipt, Receive, Rules, receive};
 
 use super::kernel;
-use super::lane::{Counts, Job};
+use super::lane::{Counts, Job, Lane};
 use super::rng::Rng;
 use draw::{Call, Case};
 use stage::{LOOKED_AT, Seen, Stage};
@@ -32,20 +35,25 @@ pub struct Offered {
     pub gids: Vec<u32>,
 }
 
+/// Everything a lane keeps between cases.
+pub struct Receives {
+    layout: Layout,
+    rules: Rules,
+    offered: Offered,
+    stage: Stage,
+}
+
 pub fn run(job: &Job) -> Counts {
-    job.lane.give_up_root();
-    let offered = Offered::ask();
-    let layout = kernel::layout(job.lane.compat);
-    let mut stage = Stage::new(job.lane.compat, sys::label());
+    let mut receives = Receives::new(job.lane, job.rules);
     let (mut cases, mut mismatches) = (0, 0);
     for number in job.cases.clone() {
         cases += 1;
-        let mut rng = Rng::of(job.seed, job.lane.number(), number);
-        let case = Case::draw(&mut rng, layout, &offered);
-        if let Some(said) = run_case(&mut stage, &case, layout, job) {
+        if let Some(said) = receives.case(&mut Rng::of(job.seed, job.lane.number(), number)) {
             mismatches += 1;
             if mismatches <= SHOWN {
-                println!("MISMATCH {said} in {case:?} replay: {}", job.replay(number));
+                // In one piece: another lane prints at the same time.
+                let line = format!("MISMATCH {said} replay: {}\n", job.replay(number));
+                let _ = io::stdout().write_all(line.as_bytes());
             }
             if job.stop_early {
                 break;
@@ -55,64 +63,75 @@ pub fn run(job: &Job) -> Counts {
     (cases, mismatches)
 }
 
-/// `None` if oracle and kernel agree in every call of the case.
-fn run_case(stage: &mut Stage, case: &Case, layout: Layout, job: &Job) -> Option<String> {
-    stage.set(case);
-    let mut said = None;
-    for (index, call) in case.calls.iter().enumerate() {
-        stage.learn_time(case);
-        said = run_call(stage, case, call, layout, job).map(|said| format!("call {index}: {said}"));
-        if said.is_some() {
-            break;
+impl Receives {
+    /// Takes this process over: its privileges, its descriptor table and the limit of it.
+    pub fn new(lane: Lane, rules: Rules) -> Self {
+        lane.give_up_root();
+        let (offered, stage) = (Offered::ask(), Stage::new(lane.compat, sys::label()));
+        Self { layout: kernel::layout(lane.compat), rules, offered, stage }
+    }
+
+    /// One case: `None` if oracle and kernel agree in every call of it.
+    pub fn case(&mut self, rng: &mut Rng) -> Option<String> {
+        let case = Case::draw(rng, self.layout, &self.offered);
+        self.stage.set(&case);
+        let mut said = None;
+        for (index, call) in case.calls.iter().enumerate() {
+            self.stage.learn_time(&case);
+            said = self.call(&case, call).map(|said| format!("call {index}: {said} in {case:?}"));
+            if said.is_some() {
+                break;
+            }
         }
+        self.stage.clear();
+        said
     }
-    stage.clear();
-    said
-}
 
-fn run_call(stage: &mut Stage, case: &Case, call: &Call, layout: Layout, job: &Job) -> Option<String> {
-    let free = stage.table.free.clone();
-    let limit = call.free.unwrap_or(free.len());
-    let mut asked = Receive {
-        layout,
-        carrier: case.carrier,
-        connected: case.connected,
-        control: (!call.null).then_some(call.len),
-        data: call.data as u64,
-        options: stage::options(&case.switches),
-        flags: call.flags,
-        free: &|k| free.get(k).copied().filter(|_| k < limit),
-        rules: job.rules,
-    };
-    let before = stage.packets.clone();
-    let mut out = [call.dirt; LOOKED_AT];
-    let out = &mut out[64 + call.shift..];
-    let mut receipt = say(stage, &asked, out);
-    if receipt.answer == Answer::Waits {
-        // It would wait for ever: ask not to.
-        asked.flags |= libc::MSG_DONTWAIT as u32;
-        stage.packets.clone_from(&before);
-        out.fill(call.dirt);
-        receipt = say(stage, &asked, out);
+    fn call(&mut self, case: &Case, call: &Call) -> Option<String> {
+        let free = Rc::clone(&self.stage.table.free);
+        let limit = call.free.unwrap_or(free.len());
+        let mut asked = Receive {
+            layout: self.layout,
+            carrier: case.carrier,
+            connected: case.connected,
+            control: (!call.null).then_some(call.len),
+            data: call.data as u64,
+            options: stage::options(&case.switches),
+            flags: call.flags,
+            free: &|k| free.get(k).copied().filter(|_| k < limit),
+            rules: self.rules,
+        };
+        let before = self.stage.packets.clone();
+        let mut out = [call.dirt; LOOKED_AT];
+        let out = &mut out[64 + call.shift..];
+        let mut receipt = self.ask(&asked, out);
+        if receipt.answer == Answer::Waits {
+            // It would wait for ever: ask not to.
+            asked.flags |= libc::MSG_DONTWAIT as u32;
+            self.stage.packets.clone_from(&before);
+            out.fill(call.dirt);
+            receipt = self.ask(&asked, out);
+        }
+        let seen = self.stage.act(call, asked.flags);
+        let lowest = self.stage.table.lowest();
+        let wrong = compare(&mut self.stage, call, &receipt, seen, out, lowest);
+        self.stage.table.close(lowest.unwrap_or(free.len()));
+        wrong.map(|wrong| format!("{wrong}; kernel {seen:?}; oracle {receipt:?}; {asked:?} on {before:?}"))
     }
-    let seen = stage.act(call, asked.flags);
-    let lowest = stage.table.lowest();
-    let wrong = compare(stage, call, &receipt, seen, out, lowest);
-    stage.table.close(lowest.unwrap_or(free.len()));
-    wrong.map(|wrong| format!("{wrong}; kernel {seen:?}; oracle {receipt:?}; {asked:?} on {before:?}"))
-}
 
-/// Asks the oracle, and has it change the queue.
-fn say(stage: &mut Stage, asked: &Receive<'_>, out: &mut [u8]) -> Receipt {
-    let mut queue =
-        Queue { packets: &mut stage.packets, ended: stage.ended, error: stage.error, overcount: stage.overcount };
-    let receipt = receive(asked, &mut queue, out);
-    let (left, error, overcount) = (queue.packets.len(), queue.error, queue.overcount);
-    if receipt.answer != Answer::Waits {
-        stage.packets.drain(..stage.packets.len() - left);
-        (stage.error, stage.overcount) = (error, overcount);
+    /// Asks the oracle, and has it change the queue.
+    fn ask(&mut self, asked: &Receive<'_>, out: &mut [u8]) -> Receipt {
+        let stage = &mut self.stage;
+        let (ended, error, overcount) = (stage.ended, stage.error, stage.overcount);
+        let mut queue = Queue { packets: &mut stage.packets, ended, error, overcount };
+        let receipt = receive(asked, &mut queue, out);
+        let (left, error, overcount) = (queue.packets.len(), queue.error, queue.overcount);
+        if receipt.answer != Answer::Waits {
+            stage.packets.drain(..stage.packets.len() - left);
+            (stage.error, stage.overcount) = (error, overcount);
+        }
+        receipt
     }
-    receipt
 }
 
 fn compare(

@@ -1,19 +1,25 @@
 //! Sends drawn control bytes in drawn situations, receives what arrived, and compares with what the oracle said.
 
 mod draw;
+mod known;
+mod scene;
 mod sockets;
 mod stage;
 
+use std::ptr::null;
 use std::rc::Rc;
 
 use scmsg::Errno;
-use scmsg::oracle::{Capabilities, Outcome, Rules, Send, Sender, Verdict, send};
+use scmsg::oracle::forge::{Forged, Forgery};
+use scmsg::oracle::{ControlArea, Layout, Outcome, Rules, Send, Sender, Verdict, send};
 
 use super::kernel;
 use super::lane::{Counts, Job, Lane};
 use super::memory::Memory;
 use super::rng::Rng;
 use draw::Case;
+pub use known::Known;
+use scene::Scene;
 use stage::{Seen, Stage};
 
 /// Mismatches printed in full; the rest are only counted.
@@ -21,11 +27,10 @@ const SHOWN: u64 = 10;
 
 /// Everything a lane keeps between cases.
 pub struct Sends {
-    lane: Lane,
+    layout: Layout,
     rules: Rules,
     stage: Stage,
     control: Memory,
-    sender: Sender,
 }
 
 pub fn run(job: &Job) -> Counts {
@@ -51,61 +56,77 @@ impl Sends {
     pub fn new(lane: Lane, rules: Rules) -> Self {
         lane.give_up_root();
         let pages = usize::try_from(kernel::option_memory()).unwrap_or(0) / 4096 + 4;
-        Self { lane, rules, control: Memory::new(pages), stage: Stage::new(lane), sender: sender() }
+        let layout = kernel::layout(lane.compat);
+        Self { layout, rules, control: Memory::new(pages), stage: Stage::new(lane) }
     }
 
     /// One case: `None` if oracle and kernel agree.
     pub fn case(&mut self, rng: &mut Rng) -> Option<String> {
-        let layout = kernel::layout(self.lane.compat);
-        let case = Case::draw(rng, layout, &self.stage, self.sender.pid);
+        let known = Rc::clone(&self.stage.known);
+        let case = Case::draw(rng, self.layout, &known);
         let items = case.items();
-        let forgery = case.forgery(layout, &items);
-        let space = forgery.space();
-        let area = self.control.last(space + case.slack);
-        let (storage, slack) = area.split_at_mut(space);
-        slack.fill(0xff);
-        let forged = forgery.build(storage).expect("the space it asked for");
-        let (at, len, null) = (forged.bytes.as_ptr(), forged.control_len, forged.null);
-        // Everything up to the page nobody can read, and no more, is there for the kernel.
-        // SAFETY: the bytes that were built and the slack behind them, in memory that outlives the case.
-        let readable = unsafe { std::slice::from_raw_parts(at, forged.bytes.len() + case.slack) };
-        let scene = self.stage.set(&case);
-        let numbers = Rc::clone(&self.stage.numbers);
-        let call = Send {
-            layout,
-            socket: case.socket,
-            control: scmsg::oracle::ControlArea { readable: (!null).then_some(readable), len },
-            name: scene.name,
-            bytes: case.bytes,
-            flags: case.flags,
-            connection: scene.connection,
-            pending: scene.pending,
-            peer_takes_rights: scene.takes_rights,
-            descriptor: &|number| numbers.what(number),
-            process: &kernel::process_exists,
-            sender: self.sender,
-            limits: self.stage.limits(&case),
-            rules: self.rules,
-        };
-        let verdict = send(&call);
-        let seen = self.stage.act(&case, &scene, if null { std::ptr::null() } else { at }, len);
-        if agree(&verdict, &seen, &self.sender, case.bytes) {
-            return None;
-        }
-        Some(format!("oracle: {verdict:?} kernel: {seen:?} {call:?} {forgery:?}"))
+        let forgery = case.forgery(self.layout, &items);
+        let (forged, readable) = build(&case, &forgery, self.control.last(forgery.space() + case.slack));
+        let (at, len) = (if forged.null { null() } else { forged.bytes.as_ptr() }, forged.control_len);
+        let (scene, ends) = (Scene::of(&case), self.stage.ends(&case));
+        with_call(&case, &scene, &known, self.layout, self.rules, (&forged, readable), |call| {
+            let verdict = send(call);
+            let seen = self.stage.act(&case, &scene, &ends, at, len);
+            let agree = agree(&verdict, &seen, &known.sender, case.bytes);
+            (!agree).then(|| format!("oracle: {verdict:?} kernel: {seen:?} {call:?} {forgery:?}"))
+        })
     }
 }
 
-fn sender() -> Sender {
-    let (mut u, mut g) = ([0; 3], [0; 3]);
-    let ([ur, ue, us], [gr, ge, gs]) = (&mut u, &mut g);
-    // SAFETY: room for three numbers each.
-    unsafe {
-        libc::getresuid(ur, ue, us);
-        libc::getresgid(gr, ge, gs);
-    }
-    let can: Capabilities = kernel::capabilities();
-    Sender { pid: std::process::id() as i32, uids: u, gids: g, can }
+/// What the oracle says of a drawn case of a process that is not there, with no kernel asked.
+#[allow(dead_code)]
+pub fn imagine(rng: &mut Rng, layout: Layout, known: &Known) -> Verdict {
+    let case = Case::draw(rng, layout, known);
+    let items = case.items();
+    let forgery = case.forgery(layout, &items);
+    let mut storage = vec![0; forgery.space() + case.slack];
+    let (forged, readable) = build(&case, &forgery, &mut storage);
+    with_call(&case, &Scene::of(&case), known, layout, Rules::ALL, (&forged, readable), send)
+}
+
+/// Builds a forgery at the start of `area`, with 0xff behind it; and all that can be read there.
+fn build<'a>(case: &Case, forgery: &Forgery<'_>, area: &'a mut [u8]) -> (Forged<'a>, &'a [u8]) {
+    let space = forgery.space();
+    area[space..].fill(0xff);
+    let forged = forgery.build(area).expect("the space it asked for");
+    let (control_len, null) = (forged.control_len, forged.null);
+    let area: &'a [u8] = area;
+    let bytes = &area[forgery.start..space];
+    debug_assert_eq!(area.len(), space + case.slack);
+    (Forged { bytes, control_len, null }, &area[forgery.start..])
+}
+
+/// Has the call that a case makes asked about.
+fn with_call<R>(
+    case: &Case,
+    scene: &Scene,
+    known: &Known,
+    layout: Layout,
+    rules: Rules,
+    (forged, readable): (&Forged<'_>, &[u8]),
+    ask: impl FnOnce(&Send<'_>) -> R,
+) -> R {
+    ask(&Send {
+        layout,
+        socket: case.socket,
+        control: ControlArea { readable: (!forged.null).then_some(readable), len: forged.control_len },
+        name: scene.name,
+        bytes: case.bytes,
+        flags: case.flags,
+        connection: scene.connection,
+        pending: scene.pending,
+        peer_takes_rights: scene.takes_rights,
+        descriptor: &|number| known.what(number),
+        process: &kernel::process_exists,
+        sender: known.sender,
+        limits: case.limits(known),
+        rules,
+    })
 }
 
 fn agree(verdict: &Verdict, seen: &Seen, sender: &Sender, bytes: u64) -> bool {

@@ -185,7 +185,7 @@ pub struct Receipt {
     pub answer: Answer,
     /// Descriptors `SCM_RIGHTS` opened: the first this call opened.
     pub descriptors: usize,
-    /// Descriptors the call took from the queue and closed, which nobody will ever see.
+    /// Descriptors the call took from the queue and closed, which nobody will ever see. `MSG_PEEK` takes none.
     pub lost: usize,
     /// What is in the `SCM_PIDFD`: the next number after those of `SCM_RIGHTS`, or an errno. Always close-on-exec.
     pub pidfd: Option<Result<i32, Errno>>,
@@ -240,6 +240,7 @@ pub fn receive(call: &Receive<'_>, queue: &mut Queue<'_, '_>, out: &mut [u8]) ->
     if let (Some(_), true) = (taken.result, taken.control) {
         call.items(&taken, &mut writer);
     }
+    let opened = writer.descriptors();
     let cloexec = call.flags & net::MSG_CMSG_CLOEXEC;
     let echo = if call.rules.holds(Rule::CloexecEcho) { cloexec } else { 0 };
     Receipt {
@@ -250,8 +251,8 @@ pub fn receive(call: &Receive<'_>, queue: &mut Queue<'_, '_>, out: &mut [u8]) ->
                 Answer::Received { bytes, controllen: writer.written(), flags: taken.flags | writer.flags() | echo }
             }
         },
-        descriptors: writer.descriptors(),
-        lost: taken.lost.saturating_add(taken.descriptors.saturating_sub(writer.descriptors())),
+        descriptors: opened,
+        lost: if call.looks() { 0 } else { taken.lost.saturating_add(taken.descriptors.saturating_sub(opened)) },
         pidfd: writer.pidfd,
         close_on_exec: call.rules.holds(Rule::RightsCloexec) && cloexec != 0,
         truncated: writer.truncated,
@@ -265,6 +266,11 @@ impl Receive<'_> {
 
     fn asks(&self, flag: u32) -> bool {
         self.flags & flag != 0
+    }
+
+    /// Whether it looks and takes nothing.
+    fn looks(&self) -> bool {
+        self.asks(net::MSG_PEEK) && self.holds(Rule::PeekKeeps)
     }
 
     /// Takes from the queue.

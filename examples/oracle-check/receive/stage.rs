@@ -14,7 +14,11 @@ use super::table::{self, Table};
 /// Where in the memory below 4 GiB things are.
 const IOV: usize = 64;
 const DATA: usize = 128;
-const CONTROL: usize = 128 + 4096 + 64;
+
+/// Bytes of data, all messages of a case together, and more.
+const LONGEST: usize = 16 << 10;
+
+const CONTROL: usize = DATA + LONGEST + 64;
 
 /// Bytes of control that are looked at: more than can be written, and what lies around them.
 pub const LOOKED_AT: usize = 2048;
@@ -46,7 +50,7 @@ impl Stage {
         // SAFETY: asks for numbers.
         let (pid, uid, gid) = unsafe { (libc::getpid(), libc::getuid(), libc::getgid()) };
         let me = Origin { pid, uid, gid, process: Ok(()) };
-        let (table, memory) = (Table::new(), Memory::new(2));
+        let (table, memory) = (Table::new(), Memory::new(5));
         let (receiver, sender) = (-1, -1);
         Self {
             table,

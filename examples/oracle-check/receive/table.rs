@@ -1,5 +1,7 @@
 //! Turns this process's descriptor table into one whose free numbers are known: decoys everywhere else.
 
+use std::rc::Rc;
+
 use super::super::kernel::errno;
 
 /// Numbers below this are taken, but for the two that a case's sockets get.
@@ -12,7 +14,7 @@ pub struct Table {
     /// An open file, sent again and again.
     pub decoy: i32,
     /// The numbers a receive may open, lowest first.
-    pub free: Vec<i32>,
+    pub free: Rc<[i32]>,
     limit: libc::rlimit,
 }
 
@@ -27,21 +29,25 @@ impl Table {
         // SAFETY: a string with its end.
         let decoy = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
         assert!(decoy >= 0, "/dev/null: {}", errno());
-        let mut table = Self { decoy, free: Vec::new(), limit };
+        let mut table = Self { decoy, free: Rc::new([]), limit };
         let low: Vec<_> = (0..FLOOR).filter(|number| !is_open(*number)).collect();
         assert!(low.len() >= 2, "no two numbers under {FLOOR} are free");
         for number in &low[2..] {
             table.plug(*number);
         }
-        for number in FLOOR..CEILING {
+        let mut free = Vec::new();
+        let ceiling = CEILING.min(i32::try_from(table.limit.rlim_cur).unwrap_or(CEILING));
+        for number in FLOOR..ceiling {
             // A hole in the free numbers here and there, so that they do not run on.
             if number % 7 == 3 && number < 300 && !is_open(number) {
                 table.plug(number);
             }
             if !is_open(number) {
-                table.free.push(number);
+                free.push(number);
             }
         }
+        assert!(free.len() > 254, "RLIMIT_NOFILE is too low");
+        table.free = free.into();
         table
     }
 

@@ -1,11 +1,11 @@
 //! Draws a case: control bytes that are mostly nearly right, and a situation.
 
 use scmsg::oracle::forge::{Forgery, Item, Length, Payload};
-use scmsg::oracle::{Layout, Socket};
+use scmsg::oracle::{Layout, Limits, Socket};
 
-use super::super::kernel;
 use super::super::rng::Rng;
-use super::stage::{Situation, Stage};
+use super::known::Known;
+use super::scene::Situation;
 
 /// What a payload is drawn as.
 enum Load {
@@ -47,13 +47,13 @@ const CREDENTIALS: i32 = libc::SCM_CREDENTIALS;
 const IDLE: [u32; 7] = [0x4, 0x10, 0x80, 0x800, 0x8000, 0x4_0000, 0x100];
 
 impl Case {
-    pub fn draw(rng: &mut Rng, layout: Layout, stage: &Stage, pid: i32) -> Self {
+    pub fn draw(rng: &mut Rng, layout: Layout, known: &Known) -> Self {
         let socket = draw_socket(rng);
-        let situation = Situation::draw(rng, socket, stage);
+        let situation = Situation::draw(rng, socket, known);
         let count = [0, 1, 1, 1, 1, 2, 2, 2, 3, 4][rng.below(10) as usize];
-        let mut messages: Vec<_> = (0..count).map(|_| Message::draw(rng, stage, pid)).collect();
+        let mut messages: Vec<_> = (0..count).map(|_| Message::draw(rng, known)).collect();
         if rng.percent(1) {
-            messages = vec![large(rng, layout)];
+            messages = vec![large(rng, layout, known)];
         }
         let trailing = if rng.percent(60) { 0 } else { rng.below(21) as usize };
         let wide = layout.alignment() == 8;
@@ -74,10 +74,19 @@ impl Case {
             slack: if rng.percent(50) { 0 } else { rng.below(24) as usize },
             socket,
             situation,
-            bytes: draw_bytes(rng, socket, stage),
+            bytes: draw_bytes(rng, socket, known),
             flags: draw_flags(rng),
-            open_files: (stage.has_own_user && rng.percent(5)).then(|| 9 + rng.below(4)),
+            open_files: (known.has_own_user && rng.percent(5)).then(|| 9 + rng.below(4)),
         }
+    }
+
+    /// An address is used by turns from a socket with a peer and from one without.
+    pub fn has_peer(&self) -> bool {
+        self.bytes & 1 == 1
+    }
+
+    pub fn limits(&self, known: &Known) -> Limits {
+        Limits { open_files: self.open_files.unwrap_or(known.limits.open_files), ..known.limits }
     }
 
     pub fn items(&self) -> Vec<Item<'_>> {
@@ -124,7 +133,7 @@ impl Load {
 }
 
 impl Message {
-    fn draw(rng: &mut Rng, stage: &Stage, pid: i32) -> Self {
+    fn draw(rng: &mut Rng, known: &Known) -> Self {
         let level = if rng.percent(90) { SOL_SOCKET } else { rng.pick(&[0, 41, 2, -1, 270, i32::MAX]) };
         let kind = match rng.below(100) {
             0..58 => RIGHTS,
@@ -133,8 +142,8 @@ impl Message {
         };
         let load = match kind {
             _ if rng.percent(6) => Load::Bytes((0..rng.below(21)).map(|_| rng.next() as u8).collect()),
-            RIGHTS => rights(rng, stage),
-            _ => credentials(rng, stage, pid),
+            RIGHTS => rights(rng, known),
+            _ => credentials(rng, known),
         };
         let len = match rng.below(100) {
             0..85 => Length::True,
@@ -148,11 +157,11 @@ impl Message {
     }
 }
 
-fn rights(rng: &mut Rng, stage: &Stage) -> Load {
+fn rights(rng: &mut Rng, known: &Known) -> Load {
     let number = |rng: &mut Rng| match rng.below(100) {
-        0..88 => stage.open_number(rng),
+        0..88 => known.open_number(rng),
         88..92 => rng.below(40) as i32,
-        92..95 => stage.ring.unwrap_or(-1),
+        92..95 => known.ring.unwrap_or(-1),
         _ => rng.pick(&[-1, -2, i32::MIN, i32::MAX, 1023, 100_000, 1 << 20]),
     };
     if rng.percent(12) {
@@ -162,10 +171,10 @@ fn rights(rng: &mut Rng, stage: &Stage) -> Load {
     Load::Integers((0..rng.below(7)).map(|_| number(rng)).collect())
 }
 
-fn credentials(rng: &mut Rng, stage: &Stage, pid: i32) -> Load {
+fn credentials(rng: &mut Rng, known: &Known) -> Load {
     let pid = match rng.below(100) {
-        0..75 => pid,
-        75..90 => rng.pick(&stage.processes),
+        0..75 => known.sender.pid,
+        75..90 => rng.pick(&known.processes),
         _ => rng.pick(&[0, -1, i32::MAX, i32::MIN, 4_194_303]),
     };
     let id = |rng: &mut Rng, own: &[u32; 3]| match rng.below(100) {
@@ -173,14 +182,14 @@ fn credentials(rng: &mut Rng, stage: &Stage, pid: i32) -> Load {
         90..95 => rng.pick(&[0, 1, 65534, 12345]),
         _ => u32::MAX,
     };
-    Load::Credentials(pid, id(rng, &stage.uids), id(rng, &stage.gids))
+    Load::Credentials(pid, id(rng, &known.sender.uids), id(rng, &known.sender.gids))
 }
 
 /// A message of a foreign level as large as the option memory, or nearly.
-fn large(rng: &mut Rng, layout: Layout) -> Message {
+fn large(rng: &mut Rng, layout: Layout, known: &Known) -> Message {
     let translated = layout.header() == 12;
     let header = if translated { 16 } else { layout.header() as i64 };
-    let whole = kernel::option_memory() as i64 + rng.pick(&[-16, -9, -8, -7, -1, 0, 1, 8]);
+    let whole = known.limits.option_memory as i64 + rng.pick(&[-16, -9, -8, -7, -1, 0, 1, 8]);
     let bytes = usize::try_from(whole - header).unwrap_or(0);
     Message { level: 0, kind: 77, load: Load::Bytes(vec![0; bytes]), len: Length::True, gap: 0 }
 }
@@ -194,13 +203,13 @@ fn draw_socket(rng: &mut Rng) -> Socket {
     }
 }
 
-fn draw_bytes(rng: &mut Rng, socket: Socket, stage: &Stage) -> u64 {
+fn draw_bytes(rng: &mut Rng, socket: Socket, known: &Known) -> u64 {
     match rng.below(100) {
         0..12 => 0,
         12..80 => 1,
         80..98 => 2 + rng.below(200),
         _ if socket == Socket::UnixStream => 4096,
-        _ => stage.send_buffer - 34 + rng.below(4),
+        _ => known.limits.send_buffer - 34 + rng.below(4),
     }
 }
 

@@ -4,83 +4,16 @@ use std::rc::Rc;
 
 use scmsg::Cmsgs;
 use scmsg::Errno;
-use scmsg::oracle::{Connection, Descriptor, Limits, Name, Socket};
+use scmsg::oracle::{Name, Socket};
 
 use super::super::compat;
 use super::super::kernel;
 use super::super::lane::Lane;
 use super::super::memory::Memory;
-use super::super::rng::Rng;
 use super::draw::Case;
-use super::sockets::{HIGH, Pair, Sockets, check, close, decoys, half, named, netlink, pair, send_buffer, unix_name};
-
-/// How the sending socket stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Situation {
-    Connected,
-    Unconnected,
-    ShutDown,
-    PeerDeaf,
-    PeerClosed,
-    /// The peer closed with something unread.
-    Pending,
-    /// The peer's `SO_PASSRIGHTS` is off.
-    Refusing,
-    NameFound,
-    NameNowhere,
-    NameInvalid,
-    NameNegative,
-}
-
-impl Situation {
-    pub fn draw(rng: &mut Rng, socket: Socket, stage: &Stage) -> Self {
-        if socket == Socket::Netlink {
-            return Self::Connected;
-        }
-        match rng.below(100) {
-            0..74 => Self::Connected,
-            74..79 => Self::Unconnected,
-            79..82 => Self::ShutDown,
-            82..85 => Self::PeerDeaf,
-            85 => Self::PeerClosed,
-            86 if socket == Socket::UnixSeqPacket => Self::Pending,
-            87..91 if stage.can_refuse => Self::Refusing,
-            91..95 => Self::NameFound,
-            95 => Self::NameNowhere,
-            96 => Self::NameInvalid,
-            97 => Self::NameNegative,
-            _ => Self::Connected,
-        }
-    }
-}
-
-/// What each number is: probed once below the harness's own sockets, and asked for above.
-pub struct Numbers {
-    table: Vec<Descriptor>,
-    open: Vec<i32>,
-}
-
-impl Numbers {
-    fn probe(ring: Option<i32>) -> Self {
-        let table = (0..HIGH).map(|number| match number {
-            _ if Some(number) == ring => Descriptor::Ring,
-            _ if kernel::is_open(number) => Descriptor::Ordinary,
-            _ => Descriptor::Closed,
-        });
-        let table: Vec<_> = table.collect();
-        let open = (0..HIGH).filter(|n| table[*n as usize] == Descriptor::Ordinary).collect();
-        Self { table, open }
-    }
-
-    /// What a number is, as the kernel will find it.
-    pub fn what(&self, number: i32) -> Descriptor {
-        match usize::try_from(number).ok().and_then(|at| self.table.get(at)) {
-            Some(known) => *known,
-            None if number >= 0 && kernel::is_open(number) => Descriptor::Ordinary,
-            None => Descriptor::Closed,
-        }
-    }
-}
+use super::known::Known;
+use super::scene::{Scene, Situation};
+use super::sockets::{Pair, Sockets, close, decoys, half, named, netlink, pair, send_buffer, unix_name};
 
 pub struct Stage {
     compat: bool,
@@ -88,27 +21,16 @@ pub struct Stage {
     netlink: Pair,
     /// A datagram socket with a name.
     named: i32,
-    pub numbers: Rc<Numbers>,
+    pub known: Rc<Known>,
     desk: Memory,
     data: Memory,
     received: Vec<u8>,
-    pub ring: Option<i32>,
-    pub send_buffer: u64,
-    pub can_refuse: bool,
-    pub has_own_user: bool,
-    pub processes: [i32; 3],
-    pub uids: [u32; 3],
-    pub gids: [u32; 3],
-    limits: Limits,
 }
 
-/// What the oracle has to know of the sockets.
-pub struct Scene {
+/// The sockets of a case.
+pub struct Ends {
     pair: Pair,
-    pub name: Name,
-    pub connection: Connection,
-    pub pending: Option<Errno>,
-    pub takes_rights: bool,
+    /// Made for this case alone: nobody receives.
     fresh: bool,
 }
 
@@ -137,119 +59,56 @@ const NAME_AT: usize = 128;
 
 impl Stage {
     pub fn new(lane: Lane) -> Self {
-        // SAFETY: a limit that may always be set, and a number.
-        let (uid, limit) = unsafe {
-            let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-            libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
-            limit.rlim_cur = limit.rlim_max.min(4096);
-            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
-            (libc::getuid(), limit.rlim_cur)
-        };
+        kernel::raise_limit();
         decoys();
         let ring = kernel::ring();
         if ring.is_none() {
             println!("SKIPPED: {}: no io_uring here: the rule about its descriptors is left out", lane.name());
         }
         let unix = [libc::SOCK_STREAM, libc::SOCK_DGRAM, libc::SOCK_SEQPACKET].map(Sockets::new);
-        let mut stage = Self {
+        let can_refuse = unix.iter().all(|sockets| sockets.refusing.is_some());
+        let (netlink, named) = (netlink(), named());
+        let known = Known::probe(ring, can_refuse, send_buffer(), BALLAST as u64);
+        load_ballast(known.first_open());
+        Self {
             compat: lane.compat,
-            can_refuse: unix.iter().all(|sockets| sockets.refusing.is_some()),
             unix,
-            netlink: netlink(),
-            named: named(),
-            numbers: Rc::new(Numbers::probe(ring)),
+            netlink,
+            named,
+            known: Rc::new(known),
             desk: Memory::new(1),
             data: Memory::new(80),
             received: vec![0; 8192],
-            ring,
-            send_buffer: send_buffer(),
-            has_own_user: uid >= 1_000_000_000,
-            // SAFETY: no argument.
-            processes: [1, unsafe { libc::getppid() }, 2],
-            uids: [0; 3],
-            gids: [0; 3],
-            limits: Limits {
-                option_memory: kernel::option_memory(),
-                option_memory_used: 0,
-                send_buffer: send_buffer(),
-                in_flight: 0,
-                open_files: limit,
-                version: kernel::version(),
-            },
-        };
-        let sender = super::sender();
-        (stage.uids, stage.gids) = (sender.uids, sender.gids);
-        stage.load_ballast();
-        stage
+        }
     }
 
-    fn load_ballast(&mut self) {
-        let pair = pair(libc::SOCK_SEQPACKET);
-        let numbers = [self.numbers.open[0]; BALLAST];
-        // SAFETY: the numbers are open and stay open.
-        let fds = numbers.map(|number| unsafe { scmsg::BorrowedFd::borrow_raw(number) });
-        // SAFETY: as above.
-        let from = unsafe { scmsg::BorrowedFd::borrow_raw(pair.from) };
-        assert_eq!(scmsg::send_with_fds(from, b"b", &fds), Ok(1), "ballast");
-        self.limits.in_flight = BALLAST as u64;
-    }
-
-    pub fn open_number(&self, rng: &mut Rng) -> i32 {
-        if rng.percent(2) { self.netlink.to } else { rng.pick(&self.numbers.open) }
-    }
-
-    pub fn limits(&self, case: &Case) -> Limits {
-        Limits { open_files: case.open_files.unwrap_or(self.limits.open_files), ..self.limits }
-    }
-
-    /// Sets the scene of a case.
-    pub fn set(&self, case: &Case) -> Scene {
-        use Situation::{Connected, PeerClosed, PeerDeaf, Pending, Refusing, ShutDown, Unconnected};
+    /// The sockets of a case.
+    pub fn ends(&self, case: &Case) -> Ends {
         let sockets = match case.socket {
             Socket::UnixStream => &self.unix[0],
             Socket::UnixDatagram => &self.unix[1],
             Socket::UnixSeqPacket => &self.unix[2],
-            Socket::Netlink => return Scene::of(self.netlink, Connection::Open),
+            Socket::Netlink => return Ends { pair: self.netlink, fresh: false },
         };
-        let datagram = case.socket == Socket::UnixDatagram;
-        let shut = |otherwise| if datagram { otherwise } else { Connection::ShutDown };
-        let nobody = Pair { from: sockets.unconnected, to: self.named };
-        match case.situation {
-            Connected => Scene::of(sockets.connected, Connection::Open),
-            Unconnected => Scene::of(nobody, Connection::None),
-            ShutDown => Scene::of(sockets.shut_down, Connection::ShutDown),
-            PeerDeaf => Scene::of(sockets.deaf, shut(Connection::PeerDeaf)),
-            PeerClosed => Scene { fresh: true, ..Scene::of(half(sockets.kind, false), shut(Connection::PeerClosed)) },
-            Pending => {
-                let pending = Some(Errno::ECONNRESET);
-                Scene { pending, fresh: true, ..Scene::of(half(sockets.kind, true), Connection::ShutDown) }
+        let pair = match case.situation {
+            Situation::PeerClosed => return Ends { pair: half(sockets.kind, false), fresh: true },
+            Situation::Pending => return Ends { pair: half(sockets.kind, true), fresh: true },
+            Situation::Connected => sockets.connected,
+            Situation::Unconnected => Pair { from: sockets.unconnected, to: self.named },
+            Situation::ShutDown => sockets.shut_down,
+            Situation::PeerDeaf => sockets.deaf,
+            Situation::Refusing => sockets.refusing.unwrap_or(sockets.connected),
+            _ => {
+                let from = if case.has_peer() { sockets.connected.from } else { sockets.unconnected };
+                let datagram = case.socket == Socket::UnixDatagram;
+                Pair { from, to: if datagram { self.named } else { sockets.connected.to } }
             }
-            Refusing => {
-                let pair = sockets.refusing.unwrap_or(sockets.connected);
-                Scene { takes_rights: sockets.refusing.is_none(), ..Scene::of(pair, Connection::Open) }
-            }
-            named => {
-                let name = match named {
-                    Situation::NameNowhere => Name::Nowhere(Errno::ECONNREFUSED),
-                    Situation::NameInvalid => Name::Invalid,
-                    Situation::NameNegative => Name::NegativeLength,
-                    _ => Name::Found,
-                };
-                // By turns from a socket with a peer and from one without.
-                let connected = case.bytes & 1 == 1;
-                let (from, connection) = if connected {
-                    (sockets.connected.from, Connection::Open)
-                } else {
-                    (sockets.unconnected, Connection::None)
-                };
-                let to = if datagram { self.named } else { sockets.connected.to };
-                Scene { name, ..Scene::of(Pair { from, to }, connection) }
-            }
-        }
+        };
+        Ends { pair, fresh: false }
     }
 
     /// Sends, and receives what arrived.
-    pub fn act(&mut self, case: &Case, scene: &Scene, control: *const u8, len: u64) -> Seen {
+    pub fn act(&mut self, case: &Case, scene: &Scene, ends: &Ends, control: *const u8, len: u64) -> Seen {
         let name = match scene.name {
             Name::None => None,
             Name::Found => Some(unix_name(b"here")),
@@ -257,20 +116,20 @@ impl Stage {
             Name::Invalid => Some(([0xff; 64], 10)),
             Name::NegativeLength => Some((unix_name(b"here").0, usize::MAX)),
         };
-        let limit = self.limits.open_files;
-        let tight = case.open_files.filter(|_| self.has_own_user);
-        tight.inspect(|soft| set_limit(*soft));
+        let limit = self.known.limits.open_files;
+        let tight = case.open_files.filter(|_| self.known.has_own_user);
+        tight.inspect(|soft| kernel::set_limit(*soft));
         let result = if self.compat {
-            self.send_compat(case, scene.pair.from, name, control, len)
+            self.send_compat(case, ends.pair.from, name, control, len)
         } else {
-            self.send_native(case, scene.pair.from, name, control, len)
+            self.send_native(case, ends.pair.from, name, control, len)
         };
-        tight.inspect(|_| set_limit(limit));
+        tight.inspect(|_| kernel::set_limit(limit));
         let mut seen = Seen { result, messages: 0, bytes: 0, descriptors: 0, credentials: None };
-        if scene.fresh {
-            close(scene.pair.from);
+        if ends.fresh {
+            close(ends.pair.from);
         } else {
-            self.drain(scene.pair.to, &mut seen);
+            self.drain(ends.pair.to, &mut seen);
         }
         seen
     }
@@ -367,20 +226,14 @@ impl Stage {
     }
 }
 
-impl Scene {
-    fn of(pair: Pair, connection: Connection) -> Self {
-        Self { pair, name: Name::None, connection, pending: None, takes_rights: true, fresh: false }
-    }
-}
-
-fn set_limit(soft: u64) {
-    // SAFETY: a limit below the hard one.
-    unsafe {
-        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
-        limit.rlim_cur = soft;
-        check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit), "setrlimit");
-    }
+/// Sends descriptors that nobody ever receives.
+fn load_ballast(number: i32) {
+    let pair = pair(libc::SOCK_SEQPACKET);
+    // SAFETY: the number is open and stays open.
+    let fds = [number; BALLAST].map(|number| unsafe { scmsg::BorrowedFd::borrow_raw(number) });
+    // SAFETY: as above.
+    let from = unsafe { scmsg::BorrowedFd::borrow_raw(pair.from) };
+    assert_eq!(scmsg::send_with_fds(from, b"b", &fds), Ok(1), "ballast");
 }
 
 fn read(arrived: &[u8]) -> (Vec<i32>, Option<(u32, u32, u32)>) {

@@ -81,6 +81,7 @@ impl Receive<'_> {
                 (true, true, _) if self.holds(Rule::PacketsEnd) => Taken::end(),
                 (false, true, true) if !self.holds(Rule::DatagramEnd) => Taken::end(),
                 (_, true, false) => Taken::end(),
+                (_, _, true) if !self.holds(Rule::NothingQueued) => Taken::end(),
                 (_, _, true) => Taken::refused(Errno::EAGAIN, Rule::NothingQueued),
                 (_, false, false) => Taken::default(),
             };
@@ -94,7 +95,7 @@ impl Receive<'_> {
         out.sender(&packet, self);
         let whole = self.asks(net::MSG_TRUNC) && self.holds(Rule::FullLength);
         out.result = Some(Ok(if whole { packet.bytes } else { taken }));
-        if !self.asks(net::MSG_PEEK) || !self.holds(Rule::PeekKeeps) {
+        if !self.looks() {
             queue.pop();
         }
         out
@@ -125,7 +126,7 @@ impl Receive<'_> {
 
     /// Reads bytes into `out` until the buffers are full or a boundary is met; `None` if it has to wait.
     fn read<'a>(&self, queue: &mut Queue<'_, 'a>, out: &mut Taken<'a>) -> Option<Result<u64, (Errno, Rule)>> {
-        let peek = self.asks(net::MSG_PEEK) && self.holds(Rule::PeekKeeps);
+        let look = self.looks();
         let mut left = self.data;
         let mut copied: u64 = 0;
         let target = if self.asks(net::MSG_WAITALL) { left.max(1) } else { 1 };
@@ -153,6 +154,7 @@ impl Receive<'_> {
                 let refusal = match queue.error.take() {
                     Some(errno) => (errno, Rule::ErrorLast),
                     None if queue.ended && self.holds(Rule::StreamEnd) => return Some(Ok(copied)),
+                    None if !self.holds(Rule::NothingQueued) => return Some(Ok(copied)),
                     None if self.asks(net::MSG_DONTWAIT) => (Errno::EAGAIN, Rule::NothingQueued),
                     None => return None,
                 };
@@ -182,7 +184,7 @@ impl Receive<'_> {
             if packet.descriptors > 0 && with_first_byte {
                 out.descriptors = packet.descriptors;
             }
-            if peek {
+            if look {
                 at = next.saturating_add(1);
                 if out.descriptors > 0 && self.holds(Rule::DescriptorsEnd) {
                     return Some(Ok(copied));
@@ -209,7 +211,7 @@ impl Receive<'_> {
 
     /// Steps over an out-of-band byte, or what is left of one, at index `at`.
     fn skip_urgent(&self, queue: &mut Queue<'_, '_>, mut at: usize, copied: u64, lost: &mut usize) -> Next {
-        let peek = self.asks(net::MSG_PEEK) && self.holds(Rule::PeekKeeps);
+        let look = self.looks();
         let inline = self.options.urgent_inline && self.holds(Rule::UrgentInline);
         let boundary = copied > 0 && self.holds(Rule::UrgentBoundary);
         let pending = queue.packets.iter().any(|packet| packet.urgent);
@@ -218,7 +220,7 @@ impl Receive<'_> {
             if boundary && (!pending || packet.urgent) {
                 return Next::Boundary;
             }
-            if peek {
+            if look {
                 at = at.saturating_add(1);
             } else if let Some(packet) = queue.remove(at) {
                 *lost = lost.saturating_add(packet.descriptors);
@@ -233,7 +235,7 @@ impl Receive<'_> {
         if boundary {
             return Next::Boundary;
         }
-        if !peek {
+        if !look {
             packet.urgent = false;
             if !inline {
                 if let Some(packet) = queue.remove(at) {
@@ -262,7 +264,7 @@ impl Receive<'_> {
         if self.holds(Rule::UrgentFlag) {
             out.flags |= net::MSG_OOB;
         }
-        if !self.asks(net::MSG_PEEK) {
+        if !self.looks() {
             if let Some(packet) = queue.packets.get_mut(index) {
                 packet.urgent = false;
                 packet.bytes = 0;
