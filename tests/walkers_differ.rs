@@ -7,7 +7,10 @@ mod c;
 
 use std::path::Path;
 
-use scmsg::oracle::{Abi, ByteOrder, ForeignCmsgs, ForeignMalformed, Header, Layout, Stop, Walk, Walker};
+use scmsg::oracle::{
+    Abi, ByteOrder, ControlArea, ForeignCmsgs, ForeignMalformed, Header, Layout, Outcome, Send, Stop, Walk, Walker,
+    send,
+};
 
 /// Every layout there is.
 fn layouts() -> impl Iterator<Item = Layout> {
@@ -234,6 +237,11 @@ fn the_walkers_agree_where_the_bytes_are_right() {
             let seen: Vec<_> =
                 Walk::new(Walker::Kernel, layout, &bytes).filter_map(|s| s.payload).map(<[u8]>::as_ptr_range).collect();
             assert_eq!(seen, ours, "round {round}: {layout:?} {bytes:02x?}");
+            // The oracle of `sendmsg(2)` has a walk of its own. What lies behind the bytes can be read.
+            let room = [&bytes[..], &[0; 16]].concat();
+            let control = ControlArea { readable: Some(&room), len: bytes.len() as u64 };
+            let sent = matches!(send(&Send { layout, control, ..Send::ordinary() }).outcome, Outcome::Sent { .. });
+            assert_eq!(sent, matches!(stop, Stop::End { .. }), "round {round}: {layout:?} {bytes:02x?}");
             // glibc sees all of that, and the malformed one.
             let (glibc, glibc_stop) = walk(Walker::Glibc, layout, &bytes);
             let and_one = usize::from(matches!(stop, Stop::Malformed(_)));
