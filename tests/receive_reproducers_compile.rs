@@ -129,6 +129,10 @@ fn queues() {
     let senders = [Packet { sender: FIRST, ..plain(3) }, Packet { sender: SECOND, ..plain(4) }];
     agrees(NATIVE, "senders", Receive { options: credentials, ..stream }, Before::new(&senders, 64));
     agrees(NATIVE, "second", Receive { options: credentials, ..stream }, Before::new(&[senders[1], senders[0]], 64));
+    let third = Packet { sender: SECOND.map(|sender| Origin { pid: 9, ..sender }), descriptors: 1, ..plain(2) };
+    let by_turns = [senders[1], third, senders[0], senders[1], senders[1], third];
+    let ended = Before { ended: true, error: Some(Errno::ECONNRESET), ..Before::new(&by_turns, 64) };
+    agrees(NATIVE, "by-turns", Receive { flags: flag(libc::MSG_WAITALL), ..stream }, ended);
     agrees(NATIVE, "senders-mixed", stream, Before::new(&senders, 64));
     let urgent = [plain(3), Packet { urgent: true, ..plain(1) }];
     agrees(NATIVE, "urgent", Receive { flags: flag(libc::MSG_OOB), ..stream }, Before::new(&urgent, 64));

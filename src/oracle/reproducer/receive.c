@@ -1,6 +1,7 @@
 
 static int from, receiver;
-static int pids[SENDERS + 1];
+// A sender that is a child of this program: its number, and the pipes to it and from it.
+static struct { int pid, orders, answers; } senders[SENDERS + 1];
 
 static long send_packet(const struct packet *p, int null) {
     static char data[1 << 20];
@@ -21,36 +22,59 @@ static long send_packet(const struct packet *p, int null) {
     return syscall(SYS_sendmsg, from, &m, MSG_DONTWAIT | (p->urgent ? MSG_OOB : 0));
 }
 
-// The first sender is this process; every other is a child that stays until the end.
+// A sender that is not this process: sends the packets it is told to, and stays until the end.
+static void be_a_sender(int null, int orders, int answers) {
+    int index;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (read(orders, &index, sizeof index) == sizeof index) {
+        int sent = send_packet(packets + index, null) == (long)packets[index].bytes;
+        if (write(answers, sent ? "y" : "n", 1) != 1)
+            _exit(1);
+    }
+    // The ends are to be closed when this program's are.
+    close(from);
+    close(receiver);
+    if (write(answers, "y", 1) == 1)
+        pause();
+    _exit(1);
+}
+
+static void expect_yes(int answers) {
+    char answer = 'n';
+    if (read(answers, &answer, 1) != 1 || answer != 'y')
+        lacks("a packet of another sender");
+}
+
+// The first sender is this process, every other one a child.
 static void send_packets(int null) {
-    int child = 0;
+    for (int i = 1; i < SENDERS; i++) {
+        int orders[2], answers[2];
+        if (pipe(orders) || pipe(answers) || (senders[i].pid = fork()) < 0)
+            cannot("another sender");
+        if (!senders[i].pid) {
+            close(orders[1]);
+            for (int before = 1; before < i; before++)
+                close(senders[before].orders);
+            be_a_sender(null, orders[0], answers[1]);
+        }
+        close(orders[0]);
+        close(answers[1]);
+        senders[i].orders = away(orders[1], "pipe");
+        senders[i].answers = away(answers[0], "pipe");
+    }
     for (const struct packet *p = packets; p->descriptors >= 0; p++) {
+        int index = p - packets;
         if (p->sender <= 0) {
             if (send_packet(p, null) != (long)p->bytes)
                 cannot("a packet");
-            continue;
+        } else if (write(senders[p->sender].orders, &index, sizeof index) == sizeof index) {
+            expect_yes(senders[p->sender].answers);
         }
-        if (pids[p->sender])
-            lacks("two packets of another sender");
-        int done[2];
-        if (pipe(done) || (child = fork()) < 0)
-            cannot("a sender");
-        if (child == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            int sent = send_packet(p, null) == (long)p->bytes;
-            // Only one end of each kind must be open.
-            close(from);
-            close(receiver);
-            if (write(done[1], sent ? "y" : "n", 1) == 1)
-                pause();
-            _exit(1);
-        }
-        char answer = 'n';
-        if (read(done[0], &answer, 1) != 1 || answer != 'y')
-            lacks("a packet of another sender");
-        close(done[0]);
-        close(done[1]);
-        pids[p->sender] = child;
+    }
+    for (int i = 1; i < SENDERS; i++) {
+        close(senders[i].orders);
+        expect_yes(senders[i].answers);
+        close(senders[i].answers);
     }
 }
 
@@ -100,7 +124,7 @@ static void fill_the_table(int null) {
 // Fields that are another number on every machine: what they must be here, or nothing to compare.
 static void settle(unsigned char *expected, const unsigned char *found) {
     for (const struct field *f = fields; f->len; f++) {
-        int ids[3] = {f->what <= 0 ? getpid() : pids[f->what], getuid(), getgid()};
+        int ids[3] = {f->what <= 0 ? getpid() : senders[f->what].pid, getuid(), getgid()};
         memcpy(expected + f->offset, f->what < 0 ? found + f->offset : (unsigned char *)ids, f->len);
     }
 }
@@ -123,7 +147,6 @@ int main(void) {
         receiver = away(socket(AF_UNIX, TYPE, 0), "socket");
     }
     null = away(open("/dev/null", O_RDWR), "/dev/null");
-    pids[0] = getpid();
     send_packets(null);
     switch_on();
     if (setsockopt(receiver, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience))
