@@ -5,8 +5,8 @@
 
 use linux_raw_sys::net;
 
-use super::super::layout::Header;
-use super::super::{Abi, Layout, Rule, Rules};
+use crate::oracle::layout::Header;
+use crate::oracle::{Abi, Layout, Rule, Rules};
 use super::{Options, Receive, Time, Unit};
 use crate::errno::Errno;
 use crate::numbers::{SCM_CREDENTIALS, SCM_PIDFD, SCM_RIGHTS, SCM_SECURITY, SOL_SOCKET, int};

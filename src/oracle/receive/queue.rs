@@ -7,7 +7,7 @@ use core::mem;
 
 use linux_raw_sys::net;
 
-use super::super::Rule;
+use crate::oracle::Rule;
 use super::{Carrier, Packet, Queue, Receive, Taken};
 use crate::errno::Errno;
 
