@@ -9,7 +9,7 @@
 //! | [`receive()`] | what is queued, and the receiver's room | the exact answer of `recvmsg(2)`, byte for byte |
 //! | [`send()`] | control bytes and the state of the world | the exact answer of `sendmsg(2)` |
 //! | [`Explain`] | the same call, or control bytes alone | a line for each message, and the rule that decided |
-//! | [`Reproducer`] | the same call | a C program that makes it, for those who have no Rust |
+//! | [`Reproducer`], [`ReceiveReproducer`] | a call and its answer | a C program that makes it, for those who have no Rust |
 //! | [`ForeignCmsgs`] | control bytes of another machine | levels, types and payloads |
 //! | [`Walk`] | control bytes of any machine | what the kernel, glibc and musl see in them |
 //!
@@ -32,7 +32,7 @@ pub use explain::Explain;
 pub use foreign::{ForeignCmsg, ForeignCmsgs, ForeignMalformed, ForeignRights};
 pub use layout::{Abi, ByteOrder, Header, Layout};
 pub use receive::{Answer, Carrier, Options, Origin, Packet, Queue, Receipt, Receive, Time, Unit, receive};
-pub use reproducer::Reproducer;
+pub use reproducer::{ReceiveReproducer, Reproducer};
 pub use rule::{Rule, Rules, Side};
 pub use send::{
     Capabilities, Connection, ControlArea, Descriptor, Limits, Name, Outcome, Place, Send, Sender, Socket, Verdict,

@@ -6,8 +6,8 @@
 mod c;
 
 use std::fs;
-use std::process::Output;
 
+use c::{COMPAT, MUSL, Machine, NATIVE};
 use scmsg::Errno;
 use scmsg::oracle::forge::{Forgery, Item, Length, Payload};
 use scmsg::oracle::{
@@ -16,21 +16,6 @@ use scmsg::oracle::{
 };
 
 const UNIX: [Socket; 3] = [Socket::UnixStream, Socket::UnixDatagram, Socket::UnixSeqPacket];
-
-/// What a program is compiled with, and the layout that gives.
-#[derive(Clone, Copy)]
-struct Machine {
-    compiler: &'static str,
-    layout: Layout,
-}
-
-/// A 64-bit program on this kernel, and a 32-bit one.
-const NATIVE: Machine = Machine { compiler: "gcc", layout: Layout { abi: Abi::Native64, order: ByteOrder::Little } };
-const COMPAT: Machine =
-    Machine { compiler: "i686-linux-gnu-gcc", layout: Layout { abi: Abi::Compat, order: ByteOrder::Little } };
-
-/// The other C library.
-const MUSL: Machine = Machine { compiler: "musl-gcc", ..NATIVE };
 
 /// The version of this kernel, for the rules that are younger than another.
 fn version() -> Version {
@@ -49,28 +34,10 @@ fn sender() -> Sender {
     }
 }
 
-/// Compiles the reproducer of a call and runs it. `None`, after saying so, if that cannot be done here.
-fn reproduce(machine: Machine, name: &str, call: &Send<'_>) -> Option<Output> {
-    let (source, program) = (name.to_owned() + ".c", name.to_owned());
-    let folder = c::folder("reproducers").join(machine.compiler);
-    fs::create_dir_all(&folder).expect("a folder");
-    let (source, program) = (folder.join(source), folder.join(program));
-    fs::write(&source, Reproducer::new(call).to_string()).expect("written");
-    if !c::compile(machine.compiler, ["-static".as_ref(), source.as_os_str(), "-o".as_ref(), program.as_os_str()]) {
-        return None;
-    }
-    let output = c::run(None, &program, String::new())?;
-    if output.status.code() == Some(2) {
-        println!("SKIPPED: {name} on {:?}: {}", machine.layout.abi, String::from_utf8_lossy(&output.stdout).trim());
-        return None;
-    }
-    Some(output)
-}
-
 /// A call with forged control bytes, which `change` makes a special one, must go on this kernel as the oracle says.
 fn agrees(machine: Machine, name: &str, forgery: &Forgery<'_>, change: impl for<'a> FnOnce(Send<'a>) -> Send<'a>) {
     with_call(machine, forgery, change, |call| {
-        let Some(output) = reproduce(machine, name, call) else { return };
+        let Some(output) = machine.reproduce(name, &Reproducer::new(call).to_string()) else { return };
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && said.ends_with("\nas expected\n"), "{name}: {:?} {said}", send(call));
     });
@@ -232,7 +199,10 @@ fn a_wrong_oracle_is_found() {
             &control,
             |call| Send { rules: Rules::without(rule), ..call },
             |call| {
-                let Some(output) = reproduce(NATIVE, &format!("without-{rule}"), call) else { return };
+                let Some(output) = NATIVE.reproduce(&format!("without-{rule}"), &Reproducer::new(call).to_string())
+                else {
+                    return;
+                };
                 let said = String::from_utf8_lossy(&output.stdout);
                 assert_eq!(output.status.code(), Some(1), "{said}");
                 assert!(said.ends_with("\nNOT as expected\n"), "{said}");
@@ -284,7 +254,7 @@ fn the_case_is_golden() {
 #define CONTROL_NULL 0
 #define CONTROL_LEN 72ull
 #define READABLE 72ul
-static const unsigned char control[READABLE + 1] = {
+static const unsigned char control[73] = {
     0x00, 0x00, 0x00, 0x18, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x05,
     0x00, 0x00, 0x00, 0x05, 0x00, 0x00, 0x00, 0x4d, 0x00, 0x00, 0x00, 0x18, 0x00, 0x00, 0x00, 0x01,
     0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x03, 0xe8, 0x00, 0x00, 0x03, 0xe8,

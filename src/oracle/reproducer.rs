@@ -13,16 +13,20 @@
 //! sender's process number by that of the program, another existing process by process 1, one that does not exist by a number
 //! no process has. Real descriptors stay at the numbers the message names.
 
+mod receive;
+
 use core::fmt::{self, Display, Formatter, Write};
+
+pub use receive::ReceiveReproducer;
 
 use super::explain::Explain;
 use super::foreign::ForeignCmsgs;
-use super::layout::{Abi, ByteOrder};
+use super::layout::{Abi, ByteOrder, Layout};
 use super::send::{Connection, Descriptor, Name, Outcome, Send, Socket, send};
 use crate::errno::Errno;
 use crate::numbers::{SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET, int};
 
-/// The program before what is this call's own, and after it.
+/// The programs before what is a call's own, and after it.
 const HEAD: &str = include_str!("reproducer/head.c");
 const COMMON: &str = include_str!("reproducer/common.c");
 const SEND: &str = include_str!("reproducer/send.c");
@@ -59,13 +63,6 @@ impl<'a> Reproducer<'a> {
         let bytes = self.call.control.readable.unwrap_or_default();
         let seen = usize::try_from(self.call.control.len).ok().and_then(|len| bytes.get(..len));
         ForeignCmsgs::new(self.call.layout, seen.unwrap_or(bytes))
-    }
-
-    fn abi(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let layout = self.call.layout;
-        define(f, "BITS", layout.alignment().saturating_mul(8))?;
-        define(f, "BIG", u8::from(layout.order == ByteOrder::Big))?;
-        define(f, "COMPAT", u8::from(layout.abi == Abi::Compat))
     }
 
     fn sockets(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -111,13 +108,7 @@ impl<'a> Reproducer<'a> {
         define(f, "CONTROL_NULL", u8::from(call.control.readable.is_none()))?;
         define(f, "CONTROL_LEN", format_args!("{}ull", call.control.len))?;
         define(f, "READABLE", format_args!("{}ul", bytes.len()))?;
-        // One more, because C has no empty arrays.
-        f.write_str("static const unsigned char control[READABLE + 1] = {")?;
-        for line in bytes.chunks(16) {
-            f.write_str("\n   ")?;
-            line.iter().try_for_each(|byte| write!(f, " {byte:#04x},"))?;
-        }
-        f.write_str("\n};\n")
+        array(f, "control", bytes)
     }
 
     /// What the message names: descriptors, and processes with the offsets where they stand.
@@ -212,7 +203,7 @@ impl Display for Reproducer<'_> {
         write!(Comment(f), "{}", Explain::sent(self.call))?;
         f.write_str("\n\n")?;
         f.write_str(HEAD)?;
-        self.abi(f)?;
+        abi(f, self.call.layout)?;
         self.sockets(f)?;
         self.message(f)?;
         self.world(f)?;
@@ -221,6 +212,22 @@ impl Display for Reproducer<'_> {
         f.write_str(COMMON)?;
         f.write_str(SEND)
     }
+}
+
+fn abi(f: &mut Formatter<'_>, layout: Layout) -> fmt::Result {
+    define(f, "BITS", layout.alignment().saturating_mul(8))?;
+    define(f, "BIG", u8::from(layout.order == ByteOrder::Big))?;
+    define(f, "COMPAT", u8::from(layout.abi == Abi::Compat))
+}
+
+/// Bytes as a constant of C, and a zero behind them: C has no empty arrays.
+fn array(f: &mut Formatter<'_>, name: &str, bytes: &[u8]) -> fmt::Result {
+    write!(f, "static const unsigned char {name}[{}] = {{", bytes.len().saturating_add(1))?;
+    for line in bytes.chunks(16) {
+        f.write_str("\n   ")?;
+        line.iter().try_for_each(|byte| write!(f, " {byte:#04x},"))?;
+    }
+    f.write_str("\n};\n")
 }
 
 fn define(f: &mut Formatter<'_>, name: &str, value: impl Display) -> fmt::Result {
