@@ -11,8 +11,17 @@ use super::stage::{LOOKED_AT, options};
 /// Receives what a process that is not there was sent; checks that no descriptor comes from nowhere.
 pub fn imagine(rng: &mut Rng, layout: Layout) {
     let (uids, gids) = (vec![0, 1, 2], vec![0, 1, 2]);
-    let offered =
-        Offered { pidfd: true, security: true, inq: true, urgent: true, orphans: true, root: true, uids, gids };
+    let offered = Offered {
+        pidfd: true,
+        security: true,
+        inq: true,
+        urgent: true,
+        orphans: true,
+        times: true,
+        root: true,
+        uids,
+        gids,
+    };
     let case = Case::draw(rng, layout, &offered);
     let sender =
         Some(Origin { pid: 2, uid: 1, gid: 1, process: if case.orphan { Err(Errno::EMFILE) } else { Ok(()) } });
