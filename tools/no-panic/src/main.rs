@@ -144,7 +144,13 @@ macro_rules! flags {
 
 static FLAGS: [&[Kept]; 5] = flags! { SendFlags RecvFlags MsgFlags SocketFlags PollFlags };
 
+mod oracle_functions;
+
 static KEPT: &[&[Kept]] = &[
+    oracle_functions::ORACLE[0],
+    oracle_functions::ORACLE[1],
+    oracle_functions::ORACLE[2],
+    oracle_functions::ORACLE[3],
     FLAGS[0],
     FLAGS[1],
     FLAGS[2],
