@@ -255,8 +255,8 @@ rules! {
     PidfdErrno = "pidfd-errno", Receive, "scm_pidfd_recv", "6.5";
     /// `SCM_INQ` counts what is left after the read.
     InqAfter = "inq-after", Receive, "unix_stream_read_generic", "6.17";
-    /// A call that fails writes no `SCM_INQ`, whatever else it writes.
-    InqSuccess = "inq-success", Receive, "unix_stream_read_generic", "6.17";
+    /// A call that fails writes no `SCM_INQ`, whatever else it writes; the first kernels with `SO_INQ` did.
+    InqSuccess = "inq-success", Receive, "unix_stream_read_generic", "6.18";
     /// `SCM_INQ` goes on counting an out-of-band byte that was stepped over.
     InqSkipped = "inq-skipped", Receive, "manage_oob", "6.17";
 }

@@ -38,12 +38,19 @@ impl<'a> Queue<'_, 'a> {
         Some(*first)
     }
 
-    /// Removes the packet at `index`.
+    /// Removes the packet at `index`: those in front of it move up by one.
     fn remove(&mut self, index: usize) -> Option<Packet<'a>> {
-        if let Some((up_to, _)) = self.packets.split_at_mut_checked(index.saturating_add(1)) {
-            up_to.rotate_right(1);
+        let mut moved = *self.packets.get(index)?;
+        for packet in self.packets.iter_mut().take(index.saturating_add(1)) {
+            mem::swap(packet, &mut moved);
         }
         self.pop()
+    }
+
+    /// The index of the first packet from `from` on that is as wanted.
+    fn find(&self, from: usize, wanted: impl Fn(&Packet<'a>) -> bool) -> Option<usize> {
+        let mut indices = (0..self.packets.len()).zip(self.packets.iter()).skip(from);
+        indices.find(|(_, packet)| wanted(packet)).map(|(index, _)| index)
     }
 
     /// What the kernel counts as unread.
@@ -142,9 +149,7 @@ impl Receive<'_> {
             // An empty write is what is left of an out-of-band byte.
             let next = match self.skip_urgent(queue, at, copied, &mut out.lost) {
                 Next::Boundary => return Some(Ok(copied)),
-                Next::Packet(from) => {
-                    queue.packets.iter().skip(from).position(|p| p.bytes > 0).map(|n| from.saturating_add(n))
-                }
+                Next::Packet(from) => queue.find(from, |packet| packet.bytes > 0),
                 Next::Empty => None,
             };
             let Some((next, packet)) = next.and_then(|next| Some((next, queue.packets.get_mut(next)?))) else {
@@ -253,7 +258,7 @@ impl Receive<'_> {
 
     /// A receive with `MSG_OOB`: one byte, and never a control message.
     fn urgent<'a>(&self, queue: &mut Queue<'_, 'a>) -> Taken<'a> {
-        let index = queue.packets.iter().position(|packet| packet.urgent);
+        let index = queue.find(0, |packet| packet.urgent);
         let inline = self.options.urgent_inline;
         let mut out = Taken { result: Some(Ok(1)), ..Taken::default() };
         let index = match index.filter(|_| !inline) {
