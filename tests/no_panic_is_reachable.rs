@@ -101,7 +101,16 @@ fn text(bytes: &[u8]) -> String {
 /// The names of all public functions: free ones, methods, and the methods of traits as they are written or derived here.
 fn public_functions() -> BTreeSet<String> {
     let documented = cargo("rustdoc", "Cargo.toml", "no-panic-doc")
-        .args(["--lib", "--features", "oracle", "--", "-Zunstable-options", "--output-format", "json", "--document-hidden-items"])
+        .args([
+            "--lib",
+            "--features",
+            "oracle",
+            "--",
+            "-Zunstable-options",
+            "--output-format",
+            "json",
+            "--document-hidden-items",
+        ])
         .env("RUSTC_BOOTSTRAP", "1")
         .output()
         .unwrap();

@@ -90,7 +90,9 @@ impl Payload<'_> {
     fn write(&self, layout: Layout, out: &mut [u8]) -> Option<()> {
         match *self {
             Self::Bytes(bytes) => {
-                out.split_at_mut_checked(bytes.len())?.0.copy_from_slice(bytes);
+                let (to, _) = out.split_at_mut_checked(bytes.len())?;
+                // Not copy_from_slice, whose panic stays where it is not inlined.
+                to.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
                 Some(())
             }
             Self::Integers(numbers) => integers(layout, out, numbers.iter().copied()),
