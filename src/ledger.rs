@@ -14,7 +14,7 @@
 use core::mem;
 
 use crate::borrowed::RawFd;
-use crate::decode::{fields, span};
+use crate::decode::{Cmsgs, fields, key, padded};
 use crate::errno::Errno;
 use crate::layout::{CMSG_HEADER, CMSG_LEN, CMSG_SPACE};
 use crate::numbers::{SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET};
@@ -30,6 +30,10 @@ pub(crate) const RIGHTS: u8 = 1;
 pub(crate) const PIDFD: u8 = 2;
 pub(crate) const BOTH: u8 = RIGHTS | PIDFD;
 
+/// Their levels and types.
+const RIGHTS_KEY: u64 = key(SOL_SOCKET, SCM_RIGHTS);
+const PIDFD_KEY: u64 = key(SOL_SOCKET, SCM_PIDFD);
+
 /// What a slot says: a descriptor, or the errno with which the kernel refused it (law 7). `None` once taken, and for any other
 /// negative number.
 #[inline(always)]
@@ -39,7 +43,7 @@ pub(crate) fn look(slot: [u8; SLOT]) -> Option<Result<RawFd, Errno>> {
 }
 
 /// What a negative slot says.
-#[cold]
+#[inline(always)]
 fn refused(number: RawFd) -> Option<Result<RawFd, Errno>> {
     Errno::from_slot(number).map(Err)
 }
@@ -84,15 +88,23 @@ impl<'a, const KINDS: u8> Iterator for Slots<'a, KINDS> {
 #[inline(always)]
 pub(crate) fn payload<'a>(rest: &mut &'a mut [u8], kinds: u8) -> Option<(i32, &'a mut [u8])> {
     loop {
-        let bytes = mem::take(rest);
-        let span = span(bytes)?.ok()?;
-        let (message, tail) = bytes.split_at_mut_checked(span.end)?;
-        *rest = tail.get_mut(span.padding..).unwrap_or_default();
-        let wanted = (kinds & RIGHTS != 0 && span.kind == SCM_RIGHTS) || (kinds & PIDFD != 0 && span.kind == SCM_PIDFD);
-        if span.level == SOL_SOCKET && wanted {
-            return Some((span.kind, message.get_mut(CMSG_HEADER..)?));
+        let (header, after) = mem::take(rest).split_first_chunk_mut()?;
+        let (len, key) = fields(header)?;
+        let (payload, tail) = after.split_at_mut_checked(len.wrapping_sub(CMSG_HEADER))?;
+        *rest = tail.get_mut(padded(payload.len()).wrapping_sub(payload.len())..).unwrap_or_default();
+        if kinds & RIGHTS != 0 && key == RIGHTS_KEY {
+            return Some((SCM_RIGHTS, payload));
+        }
+        if kinds & PIDFD != 0 && key == PIDFD_KEY {
+            return Some((SCM_PIDFD, payload));
         }
     }
+}
+
+/// Whether there is a message with slots. Where there is none, nothing can be owned.
+#[inline]
+pub(crate) fn has_slots(bytes: &[u8]) -> bool {
+    Cmsgs::new(bytes).map_while(Result::ok).any(|m| m.is(RIGHTS_KEY) || m.is(PIDFD_KEY))
 }
 
 /// Moves `K` descriptors out of a ledger that is one `SCM_RIGHTS` with exactly these and no other message. `None`, and
@@ -108,7 +120,7 @@ pub(crate) fn take_only<const K: usize>(bytes: &mut [u8]) -> Option<[RawFd; K]> 
     }
     let (header, slots) = bytes.split_first_chunk_mut::<CMSG_HEADER>()?;
     let slots = slots.get_mut(..payload)?;
-    if fields(header) != Some((len, SOL_SOCKET, SCM_RIGHTS)) {
+    if fields(header) != Some((len, RIGHTS_KEY)) {
         return None;
     }
     let mut numbers = [TAKEN; K];
