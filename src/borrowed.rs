@@ -55,6 +55,13 @@ impl BorrowedFd<'_> {
     }
 }
 
+/// The numbers of some descriptors, as they are in memory.
+#[inline(always)]
+pub(crate) const fn as_bytes<'a>(fds: &'a [BorrowedFd<'_>]) -> &'a [u8] {
+    // SAFETY: each is laid out as its number, which has no padding, and they are borrowed as long as the bytes.
+    unsafe { core::slice::from_raw_parts(fds.as_ptr().cast(), size_of_val(fds)) }
+}
+
 impl fmt::Debug for BorrowedFd<'_> {
     #[inline]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -28,7 +28,7 @@ use core::marker::PhantomData;
 
 use linux_raw_sys::net;
 
-use crate::borrowed::BorrowedFd;
+use crate::borrowed::{BorrowedFd, as_bytes};
 use crate::layout::{CMSG_ALIGN, CMSG_HEADER, CMSG_LEN};
 use crate::numbers::{SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET, int};
 use crate::traits::{Encode, Message};
@@ -204,11 +204,11 @@ impl<'buf, 'fd> Encoder<'buf, 'fd> {
     #[doc(alias = "SCM_RIGHTS")]
     #[inline]
     pub fn push_rights(&mut self, fds: &[BorrowedFd<'fd>]) -> Result<&mut Self, NoSpace> {
-        self.append(SOL_SOCKET, SCM_RIGHTS, fds.len().saturating_mul(4), fds.len(), |mut out| {
-            for fd in fds {
-                let Some((slot, rest)) = out.split_first_chunk_mut() else { return };
-                *slot = fd.as_raw_fd().to_ne_bytes();
-                out = rest;
+        let numbers = as_bytes(fds);
+        self.append(SOL_SOCKET, SCM_RIGHTS, numbers.len(), fds.len(), |out| {
+            // Said again, so that it is seen that the copy cannot panic.
+            if let Some(out) = out.get_mut(..numbers.len()) {
+                out.copy_from_slice(numbers);
             }
         })
     }
