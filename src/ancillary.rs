@@ -163,7 +163,11 @@ impl<'b> Ancillary<'b> {
     /// Moves descriptors out of all `SCM_RIGHTS` into a set, as many as fit: how many. What does not fit stays owned here.
     #[inline]
     pub fn take_into<S: Storage>(&mut self, set: &mut FdSet<S>) -> usize {
-        let (taken, none_left) = ledger::take_into(self.bytes, set.space(self.bytes.len() / 4));
+        // One descriptor and nothing else is how a batch brings them.
+        let (taken, none_left) = match set.space(1).first_mut().and_then(|slot| ledger::take_one(self.bytes, slot)) {
+            Some(()) => (1, true),
+            None => ledger::take_into(self.bytes, set.space(self.bytes.len() / 4)),
+        };
         // SAFETY: the first `taken` slots hold descriptors that were owned here until their slots were marked as taken.
         unsafe { set.added(taken) };
         self.settled |= none_left;

@@ -24,6 +24,7 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::ptr;
 
 /// A descriptor number, as the kernel knows it. A number owns nothing and keeps nothing open.
 pub type RawFd = i32;
@@ -55,11 +56,16 @@ impl BorrowedFd<'_> {
     }
 }
 
-/// The numbers of some descriptors, as they are in memory.
+/// Copies the numbers of some descriptors to `out`, which has exactly that many bytes; nothing, if it has not.
+///
+/// Not `copy_from_slice`: a build for size calls it, for one descriptor too.
 #[inline(always)]
-pub(crate) const fn as_bytes<'a>(fds: &'a [BorrowedFd<'_>]) -> &'a [u8] {
-    // SAFETY: each is laid out as its number, which has no padding, and they are borrowed as long as the bytes.
-    unsafe { core::slice::from_raw_parts(fds.as_ptr().cast(), size_of_val(fds)) }
+pub(crate) fn copy_numbers(fds: &[BorrowedFd<'_>], out: &mut [u8]) {
+    if out.len() == size_of_val(fds) {
+        // SAFETY: both have this length; a descriptor is laid out as its number, which has no padding; and what is borrowed
+        // uniquely overlaps nothing.
+        unsafe { ptr::copy_nonoverlapping(fds.as_ptr().cast(), out.as_mut_ptr(), out.len()) };
+    }
 }
 
 impl fmt::Debug for BorrowedFd<'_> {

@@ -135,7 +135,9 @@ impl<'a> Cmsgs<'a> {
     #[inline]
     #[must_use]
     pub const fn remainder(&self) -> &'a [u8] {
-        match self.bytes.split_at_checked(self.walked) {
+        // The last message may lack its padding.
+        let end = self.bytes.len();
+        match self.bytes.split_at_checked(if self.walked < end { self.walked } else { end }) {
             Some((_, rest)) => rest,
             None => &[],
         }

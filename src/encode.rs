@@ -28,7 +28,7 @@ use core::marker::PhantomData;
 
 use linux_raw_sys::net;
 
-use crate::borrowed::{BorrowedFd, as_bytes};
+use crate::borrowed::{BorrowedFd, copy_numbers};
 use crate::layout::{CMSG_ALIGN, CMSG_HEADER, CMSG_LEN};
 use crate::numbers::{SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET, int};
 use crate::traits::{Encode, Message};
@@ -204,13 +204,7 @@ impl<'buf, 'fd> Encoder<'buf, 'fd> {
     #[doc(alias = "SCM_RIGHTS")]
     #[inline]
     pub fn push_rights(&mut self, fds: &[BorrowedFd<'fd>]) -> Result<&mut Self, NoSpace> {
-        let numbers = as_bytes(fds);
-        self.append(SOL_SOCKET, SCM_RIGHTS, numbers.len(), fds.len(), |out| {
-            // Said again, so that it is seen that the copy cannot panic.
-            if let Some(out) = out.get_mut(..numbers.len()) {
-                out.copy_from_slice(numbers);
-            }
-        })
+        self.append(SOL_SOCKET, SCM_RIGHTS, size_of_val(fds), fds.len(), |out| copy_numbers(fds, out))
     }
 
     /// [`push_rights`](Self::push_rights) for an array, without a call of `memcpy` whatever `N` is: for programs that have no

@@ -161,9 +161,18 @@ pub(crate) fn take_first<const K: usize>(bytes: &mut [u8]) -> [RawFd; K] {
     numbers
 }
 
+/// Moves the one descriptor of a ledger that holds nothing else to `room`. `None`, and nothing has changed, if it is anything
+/// else.
+#[inline(always)]
+pub(crate) fn take_one(bytes: &mut [u8], room: &mut RawFd) -> Option<()> {
+    let [number] = take_only(bytes)?;
+    *room = number;
+    Some(())
+}
+
 /// Moves the descriptors of all `SCM_RIGHTS` to `room`, as many as fit: how many, and whether it is known that none is left
 /// anywhere. Errnos stay in their slots.
-#[inline]
+#[inline(never)]
 pub(crate) fn take_into(bytes: &mut [u8], room: &mut [RawFd]) -> (usize, bool) {
     let mut rest = bytes;
     let (mut taken, mut none_left) = (0_usize, true);
@@ -194,8 +203,8 @@ fn take_slots(slots: &mut [u8], room: &mut [RawFd]) -> (usize, bool) {
         let mut room = room.iter_mut();
         for slot in slots.chunks_exact_mut(SLOT) {
             let Some(to) = room.next() else { break };
-            *to = slot.first_chunk().map_or(TAKEN, |slot| RawFd::from_ne_bytes(*slot));
-            slot.copy_from_slice(&TAKEN.to_ne_bytes());
+            let Some(slot) = slot.first_chunk_mut() else { break };
+            *to = RawFd::from_ne_bytes(mem::replace(slot, TAKEN.to_ne_bytes()));
         }
         return (count, true);
     }

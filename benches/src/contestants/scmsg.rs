@@ -186,10 +186,10 @@ fn decode_one<W: Work>(message: &Message, work: W) -> Done {
         let mut sum = 0_usize;
         let mut messages = Cmsgs::new(black_box(message.bytes()));
         while let Some(Ok(message)) = messages.next() {
-            if let Ok(Some(rights)) = message.get::<Rights<'_>>() {
-                if let Some(Ok(number)) = rights.numbers().next() {
-                    sum = sum.wrapping_add(number as usize);
-                }
+            if let Ok(Some(rights)) = message.get::<Rights<'_>>()
+                && let Some(Ok(number)) = rights.numbers().next()
+            {
+                sum = sum.wrapping_add(number as usize);
             }
         }
         sum
