@@ -89,10 +89,11 @@ pub(crate) fn fields(header: &[u8; CMSG_HEADER]) -> Option<(usize, u64)> {
     Some((usize::from_ne_bytes(*len), u64::from_ne_bytes(*rest.first_chunk()?)))
 }
 
-/// Payload and padding of a payload of so many bytes, which are in memory: headers keep the alignment.
+/// So many bytes and the padding behind them: of a whole message, or of a payload, because a header needs none. What is in
+/// memory is not long enough to wrap.
 #[inline(always)]
-pub(crate) const fn padded(payload: usize) -> usize {
-    payload.wrapping_add(CMSG_ALIGNMENT - 1) & !(CMSG_ALIGNMENT - 1)
+pub(crate) const fn padded(len: usize) -> usize {
+    len.wrapping_add(CMSG_ALIGNMENT - 1) & !(CMSG_ALIGNMENT - 1)
 }
 
 const _: () = assert!(CMSG_HEADER % CMSG_ALIGNMENT == 0);

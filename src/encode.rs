@@ -208,7 +208,8 @@ impl<'buf, 'fd> Encoder<'buf, 'fd> {
     }
 
     /// [`push_rights`](Self::push_rights) for an array, without a call of `memcpy` whatever `N` is: for programs that have no
-    /// such function. Compilers make one of the other method's loop from about 32 descriptors on, and it is faster there.
+    /// such function. The other method copies, which is a call from about 32 descriptors on and where their number is not
+    /// known when it is compiled, and faster there.
     ///
     /// # Errors
     /// [`NoSpace`] if it does not fit; nothing has changed then.
