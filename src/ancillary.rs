@@ -272,30 +272,34 @@ impl Cause {
     }
 }
 
-/// Closes every descriptor that is still in `bytes`. Nearly always there is no message that could hold one, and to see that
-/// takes few registers; the walk that closes is a function of its own.
+/// Closes every descriptor that is still in `bytes`. Often there is no message that could hold one, and to see that takes few
+/// registers; what closes is a function of its own.
 ///
 /// # Safety
 /// They are all open, and owned by the caller alone, who gives them up.
 #[inline(never)]
 unsafe fn close_rest(bytes: &mut [u8]) {
-    if ledger::has_slots(bytes) {
-        // SAFETY: the caller vouches for the slots, and gives up what is in them.
-        unsafe { close_found(bytes) };
+    let mut rest = bytes;
+    if let Some((_, slots)) = ledger::payload(&mut rest, BOTH) {
+        // SAFETY: the caller vouches for all slots, and gives up what is in them.
+        unsafe { close_found(slots, rest) };
     }
 }
 
-/// The same, where there is such a message.
+/// Closes every descriptor in `slots`, and in the messages in `rest`.
 ///
 /// # Safety
-/// As above.
+/// They are all open, and owned by the caller alone, who gives them up.
 #[inline(never)]
-unsafe fn close_found(bytes: &mut [u8]) {
+unsafe fn close_found<'b>(mut slots: &'b mut [u8], mut rest: &'b mut [u8]) {
     let mut closer = Closer::new();
-    let mut rest = bytes;
-    while let Some((_, slots)) = ledger::payload(&mut rest, BOTH) {
+    loop {
         // SAFETY: the caller vouches for the slots, and gives up what is in them.
         unsafe { close_all(&mut closer, slots) };
+        match ledger::payload(&mut rest, BOTH) {
+            Some((_, more)) => slots = more,
+            None => return,
+        }
     }
 }
 

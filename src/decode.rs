@@ -38,13 +38,11 @@ impl<'a> Cmsg<'a> {
     /// [`Short`] if it is an `M` that was cut.
     #[inline]
     pub fn get<M: Decode<'a>>(&self) -> Result<Option<M>, Short> {
-        if self.is(const { key(M::LEVEL, M::TYPE) }) { M::from_payload(self.payload).map(Some) } else { Ok(None) }
-    }
-
-    /// Whether it is the message with this [`key`].
-    #[inline(always)]
-    pub(crate) const fn is(&self, which: u64) -> bool {
-        key(self.level, self.kind) == which
+        if key(self.level, self.kind) == const { key(M::LEVEL, M::TYPE) } {
+            M::from_payload(self.payload).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 }
 

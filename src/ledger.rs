@@ -14,7 +14,7 @@
 use core::mem;
 
 use crate::borrowed::RawFd;
-use crate::decode::{Cmsgs, fields, key, padded};
+use crate::decode::{fields, key, padded};
 use crate::errno::Errno;
 use crate::layout::{CMSG_HEADER, CMSG_LEN, CMSG_SPACE};
 use crate::numbers::{SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET};
@@ -39,19 +39,22 @@ const PIDFD_KEY: u64 = key(SOL_SOCKET, SCM_PIDFD);
 #[inline(always)]
 pub(crate) fn look(slot: [u8; SLOT]) -> Option<Result<RawFd, Errno>> {
     let number = RawFd::from_ne_bytes(slot);
-    if number >= 0 { Some(Ok(number)) } else { refused(number) }
+    if number >= 0 { Some(Ok(number)) } else { Errno::from_slot(number).map(Err) }
 }
 
 /// What a negative slot says.
-#[inline(always)]
-fn refused(number: RawFd) -> Option<Result<RawFd, Errno>> {
-    Errno::from_slot(number).map(Err)
+#[cold]
+#[inline(never)]
+fn refused(slot: [u8; SLOT]) -> Option<Result<RawFd, Errno>> {
+    look(slot)
 }
 
 /// Moves what a slot says out of it, as a number the caller now owns.
 #[inline(always)]
 pub(crate) fn take(slot: &mut [u8; SLOT]) -> Option<Result<RawFd, Errno>> {
-    look(mem::replace(slot, TAKEN.to_ne_bytes()))
+    let said = mem::replace(slot, TAKEN.to_ne_bytes());
+    let number = RawFd::from_ne_bytes(said);
+    if number >= 0 { Some(Ok(number)) } else { refused(said) }
 }
 
 /// The descriptor slots of all messages of some kinds, in order, to read and to mark.
@@ -91,7 +94,8 @@ pub(crate) fn payload<'a>(rest: &mut &'a mut [u8], kinds: u8) -> Option<(i32, &'
         let (header, after) = mem::take(rest).split_first_chunk_mut()?;
         let (len, key) = fields(header)?;
         let (payload, tail) = after.split_at_mut_checked(len.wrapping_sub(CMSG_HEADER))?;
-        *rest = tail.get_mut(padded(payload.len()).wrapping_sub(payload.len())..).unwrap_or_default();
+        let padding = padded(payload.len()).wrapping_sub(payload.len()).min(tail.len());
+        *rest = tail.get_mut(padding..)?;
         if kinds & RIGHTS != 0 && key == RIGHTS_KEY {
             return Some((SCM_RIGHTS, payload));
         }
@@ -99,12 +103,6 @@ pub(crate) fn payload<'a>(rest: &mut &'a mut [u8], kinds: u8) -> Option<(i32, &'
             return Some((SCM_PIDFD, payload));
         }
     }
-}
-
-/// Whether there is a message with slots. Where there is none, nothing can be owned.
-#[inline]
-pub(crate) fn has_slots(bytes: &[u8]) -> bool {
-    Cmsgs::new(bytes).map_while(Result::ok).any(|m| m.is(RIGHTS_KEY) || m.is(PIDFD_KEY))
 }
 
 /// Moves `K` descriptors out of a ledger that is one `SCM_RIGHTS` with exactly these and no other message. `None`, and
