@@ -63,6 +63,7 @@ check "tests, std" tests --features std
 check "tests, all features" tests --all-features
 check "interop" interop
 check "instructions" tools/instructions/run
+check "instructions of the benches" benches/run check instr
 check "compile time" tools/compile-time/run
 while read -r target; do
     check "architecture $target" tools/architectures/run "$target"

@@ -163,7 +163,11 @@ impl<'b> Ancillary<'b> {
     /// Moves descriptors out of all `SCM_RIGHTS` into a set, as many as fit: how many. What does not fit stays owned here.
     #[inline]
     pub fn take_into<S: Storage>(&mut self, set: &mut FdSet<S>) -> usize {
-        let (taken, none_left) = ledger::take_into(self.bytes, set.space(self.bytes.len() / 4));
+        // One descriptor and nothing else is how a batch brings them.
+        let (taken, none_left) = match set.space(1).first_mut().and_then(|slot| ledger::take_one(self.bytes, slot)) {
+            Some(()) => (1, true),
+            None => ledger::take_into(self.bytes, set.space(self.bytes.len() / 4)),
+        };
         // SAFETY: the first `taken` slots hold descriptors that were owned here until their slots were marked as taken.
         unsafe { set.added(taken) };
         self.settled |= none_left;
@@ -268,17 +272,34 @@ impl Cause {
     }
 }
 
-/// Closes every descriptor that is still in `bytes`.
+/// Closes every descriptor that is still in `bytes`. Often there is no message that could hold one, and to see that takes few
+/// registers; what closes is a function of its own.
 ///
 /// # Safety
 /// They are all open, and owned by the caller alone, who gives them up.
 #[inline(never)]
 unsafe fn close_rest(bytes: &mut [u8]) {
-    let mut closer = Closer::new();
     let mut rest = bytes;
-    while let Some((_, slots)) = ledger::payload(&mut rest, BOTH) {
+    if let Some((_, slots)) = ledger::payload(&mut rest, BOTH) {
+        // SAFETY: the caller vouches for all slots, and gives up what is in them.
+        unsafe { close_found(slots, rest) };
+    }
+}
+
+/// Closes every descriptor in `slots`, and in the messages in `rest`.
+///
+/// # Safety
+/// They are all open, and owned by the caller alone, who gives them up.
+#[inline(never)]
+unsafe fn close_found<'b>(mut slots: &'b mut [u8], mut rest: &'b mut [u8]) {
+    let mut closer = Closer::new();
+    loop {
         // SAFETY: the caller vouches for the slots, and gives up what is in them.
         unsafe { close_all(&mut closer, slots) };
+        match ledger::payload(&mut rest, BOTH) {
+            Some((_, more)) => slots = more,
+            None => return,
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 use core::fmt;
 use core::iter::{FusedIterator, Zip};
 use core::marker::PhantomData;
-use core::mem::MaybeUninit;
+use core::mem::{self, MaybeUninit};
 use core::ptr;
 use core::slice;
 use core::time::Duration;
@@ -62,7 +62,7 @@ impl<const N: usize> Entries<N> {
     /// What is there.
     #[inline]
     fn get(&mut self) -> &mut [mmsghdr] {
-        let there = self.entries.get_mut(..self.len).unwrap_or_default();
+        let there = self.entries.get_mut(..self.len.min(N)).unwrap_or_default();
         // SAFETY: every entry before `len` was written by `push`.
         unsafe { &mut *(ptr::from_mut(there) as *mut [mmsghdr]) }
     }
@@ -163,7 +163,8 @@ impl<'a, const N: usize> SendBatch<'a, N> {
     #[inline]
     fn rest(&mut self) -> &mut [mmsghdr] {
         let first = self.first;
-        self.entries.get().get_mut(first..).unwrap_or_default()
+        let there = self.entries.get();
+        there.get_mut(first.min(there.len())..).unwrap_or_default()
     }
 
     /// The headers, for io_uring and raw calls: valid while `self` and what it borrows are.
@@ -241,9 +242,10 @@ impl<'a, const N: usize> RecvBatch<'a, N> {
     /// Puts back what the last receive overwrote (law 6), and gives the entries.
     #[inline]
     fn prepared(&mut self) -> &mut [mmsghdr] {
-        let written = core::mem::take(&mut self.written);
+        let written = mem::take(&mut self.written);
         let entries = self.entries.get();
-        for (entry, capacity) in entries.get_mut(..written).unwrap_or_default().iter_mut().zip(&self.capacities) {
+        let overwritten = entries.get_mut(..written.min(entries.len())).unwrap_or_default();
+        for (entry, capacity) in overwritten.iter_mut().zip(&self.capacities) {
             prepare(&mut entry.msg_hdr, *capacity);
         }
         entries
@@ -374,6 +376,7 @@ pub fn recvmmsg<'b, S: AsFd, const N: usize>(
     // SAFETY: the entries are there, and each is a message whose borrows last as long as the batch; `time` is null or a local.
     let arrived = unsafe { raw::recvmmsg(socket.as_fd().as_raw_fd(), pointer, count, flags.to_kernel(), time) }?;
     batch.written = arrived;
-    let entries = batch.entries.get().get_mut(..arrived).unwrap_or_default();
+    let there = batch.entries.get();
+    let entries = there.get_mut(..arrived.min(there.len())).unwrap_or_default();
     Ok(Batch { entries: entries.iter_mut().zip(&batch.capacities) })
 }

@@ -24,6 +24,7 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::ptr;
 
 /// A descriptor number, as the kernel knows it. A number owns nothing and keeps nothing open.
 pub type RawFd = i32;
@@ -52,6 +53,18 @@ impl BorrowedFd<'_> {
     #[must_use]
     pub const fn as_raw_fd(self) -> RawFd {
         self.fd
+    }
+}
+
+/// Copies the numbers of some descriptors to `out`, which has exactly that many bytes; nothing, if it has not.
+///
+/// Not `copy_from_slice`: a build for size calls it, for one descriptor too.
+#[inline(always)]
+pub(crate) fn copy_numbers(fds: &[BorrowedFd<'_>], out: &mut [u8]) {
+    if out.len() == size_of_val(fds) {
+        // SAFETY: both have this length; a descriptor is laid out as its number, which has no padding; and what is borrowed
+        // uniquely overlaps nothing.
+        unsafe { ptr::copy_nonoverlapping(fds.as_ptr().cast(), out.as_mut_ptr(), out.len()) };
     }
 }
 

@@ -16,7 +16,7 @@
 use core::fmt;
 use core::iter::FusedIterator;
 
-use crate::layout::{CMSG_ALIGN, CMSG_HEADER};
+use crate::layout::{CMSG_ALIGNMENT, CMSG_HEADER};
 use crate::traits::{Decode, Short};
 
 /// One control message, borrowed from the bytes it came in.
@@ -38,7 +38,11 @@ impl<'a> Cmsg<'a> {
     /// [`Short`] if it is an `M` that was cut.
     #[inline]
     pub fn get<M: Decode<'a>>(&self) -> Result<Option<M>, Short> {
-        if self.level == M::LEVEL && self.kind == M::TYPE { M::from_payload(self.payload).map(Some) } else { Ok(None) }
+        if key(self.level, self.kind) == const { key(M::LEVEL, M::TYPE) } {
+            M::from_payload(self.payload).map(Some)
+        } else {
+            Ok(None)
+        }
     }
 }
 
@@ -62,35 +66,35 @@ impl fmt::Display for Malformed {
 
 impl core::error::Error for Malformed {}
 
-/// A header that was read and believed.
-#[derive(Clone, Copy)]
-pub(crate) struct Span {
-    pub(crate) level: i32,
-    pub(crate) kind: i32,
-    /// End of the payload: `cmsg_len`. At least [`CMSG_HEADER`], at most the bytes given.
-    pub(crate) end: usize,
-    /// Bytes from there to the next header; the last message may lack them.
-    pub(crate) padding: usize,
+/// Level and type as one number, as they lie in a header: two comparisons become one.
+#[inline(always)]
+pub(crate) const fn key(level: i32, kind: i32) -> u64 {
+    let ([a, b, c, d], [e, f, g, h]) = (level.to_ne_bytes(), kind.to_ne_bytes());
+    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// The three fields of a header: length, level, type.
+/// The level and the type in a [`key`].
 #[inline(always)]
-pub(crate) fn fields(header: &[u8; CMSG_HEADER]) -> Option<(usize, i32, i32)> {
+const fn parts(key: u64) -> (i32, i32) {
+    let [a, b, c, d, e, f, g, h] = key.to_ne_bytes();
+    (i32::from_ne_bytes([a, b, c, d]), i32::from_ne_bytes([e, f, g, h]))
+}
+
+/// What a header says: `cmsg_len`, and the [`key`] of level and type.
+#[inline(always)]
+pub(crate) fn fields(header: &[u8; CMSG_HEADER]) -> Option<(usize, u64)> {
     let (len, rest) = header.split_first_chunk()?;
-    let (level, rest) = rest.split_first_chunk()?;
-    let kind = rest.first_chunk()?;
-    Some((usize::from_ne_bytes(*len), i32::from_ne_bytes(*level), i32::from_ne_bytes(*kind)))
+    Some((usize::from_ne_bytes(*len), u64::from_ne_bytes(*rest.first_chunk()?)))
 }
 
-/// Reads the header at the start of `bytes`. `None` if there is none; `Err(cmsg_len)` if it cannot be true.
+/// So many bytes and the padding behind them: of a whole message, or of a payload, because a header needs none. What is in
+/// memory is not long enough to wrap.
 #[inline(always)]
-pub(crate) fn span(bytes: &[u8]) -> Option<Result<Span, usize>> {
-    let (end, level, kind) = fields(bytes.first_chunk()?)?;
-    if end < CMSG_HEADER || end > bytes.len() {
-        return Some(Err(end));
-    }
-    Some(Ok(Span { level, kind, end, padding: CMSG_ALIGN(end).wrapping_sub(end) }))
+pub(crate) const fn padded(len: usize) -> usize {
+    len.wrapping_add(CMSG_ALIGNMENT - 1) & !(CMSG_ALIGNMENT - 1)
 }
+
+const _: () = assert!(CMSG_HEADER % CMSG_ALIGNMENT == 0);
 
 /// The control messages in some bytes, in order. After a [`Malformed`] one it ends.
 ///
@@ -108,8 +112,13 @@ pub(crate) fn span(bytes: &[u8]) -> Option<Result<Span, usize>> {
 #[doc(alias = "CMSG_FIRSTHDR")]
 #[doc(alias = "CMSG_NXTHDR")]
 pub struct Cmsgs<'a> {
-    rest: &'a [u8],
-    offset: usize,
+    /// From the last message given out on.
+    bytes: &'a [u8],
+    /// Bytes of that message, and of the padding it would have; 0 at first.
+    walked: usize,
+    /// Bytes there were.
+    all: usize,
+    /// A message that is malformed was reported.
     ended: bool,
 }
 
@@ -118,14 +127,26 @@ impl<'a> Cmsgs<'a> {
     #[inline]
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes, offset: 0, ended: false }
+        Self { bytes, walked: 0, all: bytes.len(), ended: false }
     }
 
     /// What has not been walked: all of it at first, then what is left; after a [`Malformed`] message, from its header on.
     #[inline]
     #[must_use]
     pub const fn remainder(&self) -> &'a [u8] {
-        self.rest
+        // The last message may lack its padding.
+        let end = self.bytes.len();
+        match self.bytes.split_at_checked(if self.walked < end { self.walked } else { end }) {
+            Some((_, rest)) => rest,
+            None => &[],
+        }
+    }
+
+    /// The message that comes next, whose header claims so much.
+    #[cold]
+    const fn malformed(&self, claimed: usize) -> Malformed {
+        let left = self.bytes.len();
+        Malformed { offset: self.all.saturating_sub(left), claimed, left }
     }
 }
 
@@ -134,23 +155,19 @@ impl<'a> Iterator for Cmsgs<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let bytes = self.rest;
-        match span(bytes)? {
-            Ok(span) => {
-                let (message, tail) = bytes.split_at_checked(span.end)?;
-                let payload = message.get(CMSG_HEADER..)?;
-                self.rest = tail.get(span.padding.min(tail.len())..)?;
-                self.offset = self.offset.wrapping_add(span.end).wrapping_add(span.padding);
-                Some(Ok(Cmsg { level: span.level, kind: span.kind, payload }))
-            }
-            Err(claimed) => {
-                self.ended = true;
-                Some(Err(Malformed { offset: self.offset, claimed, left: bytes.len() }))
-            }
-        }
+        let bytes = self.bytes.get(self.walked..)?;
+        self.bytes = bytes;
+        self.walked = 0;
+        let (header, after) = bytes.split_first_chunk()?;
+        let (len, key) = fields(header)?;
+        // A length under the header's wraps, and is more than there can be.
+        let Some(payload) = after.get(..len.wrapping_sub(CMSG_HEADER)) else {
+            // Nothing was walked, so the next call comes here again.
+            return if core::mem::replace(&mut self.ended, true) { None } else { Some(Err(self.malformed(len))) };
+        };
+        self.walked = padded(len);
+        let (level, kind) = parts(key);
+        Some(Ok(Cmsg { level, kind, payload }))
     }
 }
 

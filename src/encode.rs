@@ -28,7 +28,7 @@ use core::marker::PhantomData;
 
 use linux_raw_sys::net;
 
-use crate::borrowed::BorrowedFd;
+use crate::borrowed::{BorrowedFd, copy_numbers};
 use crate::layout::{CMSG_ALIGN, CMSG_HEADER, CMSG_LEN};
 use crate::numbers::{SCM_CREDENTIALS, SCM_RIGHTS, SOL_SOCKET, int};
 use crate::traits::{Encode, Message};
@@ -204,17 +204,12 @@ impl<'buf, 'fd> Encoder<'buf, 'fd> {
     #[doc(alias = "SCM_RIGHTS")]
     #[inline]
     pub fn push_rights(&mut self, fds: &[BorrowedFd<'fd>]) -> Result<&mut Self, NoSpace> {
-        self.append(SOL_SOCKET, SCM_RIGHTS, fds.len().saturating_mul(4), fds.len(), |mut out| {
-            for fd in fds {
-                let Some((slot, rest)) = out.split_first_chunk_mut() else { return };
-                *slot = fd.as_raw_fd().to_ne_bytes();
-                out = rest;
-            }
-        })
+        self.append(SOL_SOCKET, SCM_RIGHTS, size_of_val(fds), fds.len(), |out| copy_numbers(fds, out))
     }
 
     /// [`push_rights`](Self::push_rights) for an array, without a call of `memcpy` whatever `N` is: for programs that have no
-    /// such function. Compilers make one of the other method's loop from about 32 descriptors on, and it is faster there.
+    /// such function. The other method copies, which is a call from about 32 descriptors on and where their number is not
+    /// known when it is compiled, and faster there.
     ///
     /// # Errors
     /// [`NoSpace`] if it does not fit; nothing has changed then.

@@ -14,7 +14,7 @@
 use core::mem;
 
 use crate::borrowed::RawFd;
-use crate::decode::{fields, span};
+use crate::decode::{fields, key, padded};
 use crate::errno::Errno;
 use crate::layout::{CMSG_HEADER, CMSG_LEN, CMSG_SPACE};
 use crate::numbers::{SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET};
@@ -30,24 +30,31 @@ pub(crate) const RIGHTS: u8 = 1;
 pub(crate) const PIDFD: u8 = 2;
 pub(crate) const BOTH: u8 = RIGHTS | PIDFD;
 
+/// Their levels and types.
+const RIGHTS_KEY: u64 = key(SOL_SOCKET, SCM_RIGHTS);
+const PIDFD_KEY: u64 = key(SOL_SOCKET, SCM_PIDFD);
+
 /// What a slot says: a descriptor, or the errno with which the kernel refused it (law 7). `None` once taken, and for any other
 /// negative number.
 #[inline(always)]
 pub(crate) fn look(slot: [u8; SLOT]) -> Option<Result<RawFd, Errno>> {
     let number = RawFd::from_ne_bytes(slot);
-    if number >= 0 { Some(Ok(number)) } else { refused(number) }
+    if number >= 0 { Some(Ok(number)) } else { Errno::from_slot(number).map(Err) }
 }
 
 /// What a negative slot says.
 #[cold]
-fn refused(number: RawFd) -> Option<Result<RawFd, Errno>> {
-    Errno::from_slot(number).map(Err)
+#[inline(never)]
+fn refused(slot: [u8; SLOT]) -> Option<Result<RawFd, Errno>> {
+    look(slot)
 }
 
 /// Moves what a slot says out of it, as a number the caller now owns.
 #[inline(always)]
 pub(crate) fn take(slot: &mut [u8; SLOT]) -> Option<Result<RawFd, Errno>> {
-    look(mem::replace(slot, TAKEN.to_ne_bytes()))
+    let said = mem::replace(slot, TAKEN.to_ne_bytes());
+    let number = RawFd::from_ne_bytes(said);
+    if number >= 0 { Some(Ok(number)) } else { refused(said) }
 }
 
 /// The descriptor slots of all messages of some kinds, in order, to read and to mark.
@@ -84,13 +91,16 @@ impl<'a, const KINDS: u8> Iterator for Slots<'a, KINDS> {
 #[inline(always)]
 pub(crate) fn payload<'a>(rest: &mut &'a mut [u8], kinds: u8) -> Option<(i32, &'a mut [u8])> {
     loop {
-        let bytes = mem::take(rest);
-        let span = span(bytes)?.ok()?;
-        let (message, tail) = bytes.split_at_mut_checked(span.end)?;
-        *rest = tail.get_mut(span.padding..).unwrap_or_default();
-        let wanted = (kinds & RIGHTS != 0 && span.kind == SCM_RIGHTS) || (kinds & PIDFD != 0 && span.kind == SCM_PIDFD);
-        if span.level == SOL_SOCKET && wanted {
-            return Some((span.kind, message.get_mut(CMSG_HEADER..)?));
+        let (header, after) = mem::take(rest).split_first_chunk_mut()?;
+        let (len, key) = fields(header)?;
+        let (payload, tail) = after.split_at_mut_checked(len.wrapping_sub(CMSG_HEADER))?;
+        let padding = padded(payload.len()).wrapping_sub(payload.len()).min(tail.len());
+        *rest = tail.get_mut(padding..)?;
+        if kinds & RIGHTS != 0 && key == RIGHTS_KEY {
+            return Some((SCM_RIGHTS, payload));
+        }
+        if kinds & PIDFD != 0 && key == PIDFD_KEY {
+            return Some((SCM_PIDFD, payload));
         }
     }
 }
@@ -108,7 +118,7 @@ pub(crate) fn take_only<const K: usize>(bytes: &mut [u8]) -> Option<[RawFd; K]> 
     }
     let (header, slots) = bytes.split_first_chunk_mut::<CMSG_HEADER>()?;
     let slots = slots.get_mut(..payload)?;
-    if fields(header) != Some((len, SOL_SOCKET, SCM_RIGHTS)) {
+    if fields(header) != Some((len, RIGHTS_KEY)) {
         return None;
     }
     let mut numbers = [TAKEN; K];
@@ -149,9 +159,18 @@ pub(crate) fn take_first<const K: usize>(bytes: &mut [u8]) -> [RawFd; K] {
     numbers
 }
 
+/// Moves the one descriptor of a ledger that holds nothing else to `room`. `None`, and nothing has changed, if it is anything
+/// else.
+#[inline(always)]
+pub(crate) fn take_one(bytes: &mut [u8], room: &mut RawFd) -> Option<()> {
+    let [number] = take_only(bytes)?;
+    *room = number;
+    Some(())
+}
+
 /// Moves the descriptors of all `SCM_RIGHTS` to `room`, as many as fit: how many, and whether it is known that none is left
 /// anywhere. Errnos stay in their slots.
-#[inline]
+#[inline(never)]
 pub(crate) fn take_into(bytes: &mut [u8], room: &mut [RawFd]) -> (usize, bool) {
     let mut rest = bytes;
     let (mut taken, mut none_left) = (0_usize, true);
@@ -182,8 +201,8 @@ fn take_slots(slots: &mut [u8], room: &mut [RawFd]) -> (usize, bool) {
         let mut room = room.iter_mut();
         for slot in slots.chunks_exact_mut(SLOT) {
             let Some(to) = room.next() else { break };
-            *to = slot.first_chunk().map_or(TAKEN, |slot| RawFd::from_ne_bytes(*slot));
-            slot.copy_from_slice(&TAKEN.to_ne_bytes());
+            let Some(slot) = slot.first_chunk_mut() else { break };
+            *to = RawFd::from_ne_bytes(mem::replace(slot, TAKEN.to_ne_bytes()));
         }
         return (count, true);
     }

@@ -328,6 +328,33 @@ fn what_is_moved_into_a_set_is_the_sets_and_the_rest_is_not() {
     });
 }
 
+#[test]
+fn one_alone_is_moved_like_any_other() {
+    for room in 0..3 {
+        for refused in [None, Some(-1), Some(-4096), Some(RawFd::MIN)] {
+            for stray in 0..4 {
+                let canary = Canary::new();
+                let slot = refused.unwrap_or_else(|| canary.copy());
+                let mut bytes = Vec::new();
+                message(&mut bytes, libc::SCM_RIGHTS, &[slot], stray);
+                let capacity = bytes.len();
+                // SAFETY: the slot is negative, or the descriptor that `copy` gives to nobody else.
+                let mut control = unsafe { Ancillary::from_kernel(&mut bytes, capacity, MsgFlags::empty()) };
+                let mut storage = vec![0; room];
+                let mut set = FdSet::new(&mut storage[..]);
+                let moves = usize::from(refused.is_none() && room > 0);
+                assert_eq!(control.take_into(&mut set), moves, "{slot} with {stray} stray bytes into {room}");
+                assert_eq!(control.take_into(&mut set), 0, "nothing twice");
+                assert_eq!(numbers(&set), [slot][..moves]);
+                drop(control);
+                assert!(set.fds().iter().all(|fd| common::is_cloexec(fd.as_raw_fd())), "open");
+                drop(set);
+                assert!(canary.all_closed());
+            }
+        }
+    }
+}
+
 /// What is done to a set.
 #[derive(Clone, Debug)]
 enum Step {

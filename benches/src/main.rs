@@ -1,4 +1,4 @@
-//! `benches race [WORKLOAD] [--record]`, `benches instr [WORKLOAD] [--record]`, `benches check`, `benches plot`.
+//! `benches race [WORKLOAD] [--record]`, `benches instr [WORKLOAD] [--record]`, `benches check [instr]`, `benches plot`.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,8 @@ use benches::{check, instructions, plot, race, record};
 /// Rounds of a race, unless `ROUNDS` says otherwise.
 const ROUNDS: usize = 41;
 
-const USAGE: &str = "usage: benches/run race [WORKLOAD] [--record] | instr [WORKLOAD] [--record] | check | plot";
+const USAGE: &str =
+    "usage: benches/run race [WORKLOAD] [--record] | instr [WORKLOAD] [--record] | check [instr] | plot";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
             rows.iter().for_each(|row| println!("{}", row.line('\t')));
             keep(!record.is_empty() && whole, "instructions.csv", "benches/run instr --record", &rows)
         }
+        ["check", "instr"] => ExitCode::from(u8::from(!check::instructions())),
         ["check"] => ExitCode::from(u8::from(!check::check(rounds))),
         ["plot"] => match plot::draw() {
             Ok(()) => ExitCode::SUCCESS,

@@ -58,15 +58,25 @@ impl<'a> Rights<'a> {
     #[inline]
     pub fn numbers(&self) -> impl Iterator<Item = Result<RawFd, Errno>> + use<'a> {
         let mut rest = self.0;
-        core::iter::from_fn(move || {
-            loop {
-                let (bytes, after) = rest.split_first_chunk()?;
-                rest = after;
-                if let Some(said) = look(*bytes) {
-                    return Some(said);
-                }
-            }
-        })
+        core::iter::from_fn(move || look(*first(&mut rest)?).or_else(|| next_left(&mut rest)))
+    }
+}
+
+/// Takes the first slot off.
+#[inline(always)]
+fn first<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8; 4]> {
+    let (slot, after) = rest.split_first_chunk()?;
+    *rest = after;
+    Some(slot)
+}
+
+/// The next slot whose descriptor was not taken. Nearly always the first is one, and is looked at before.
+#[inline(always)]
+fn next_left(rest: &mut &[u8]) -> Option<Result<RawFd, Errno>> {
+    loop {
+        if let Some(said) = look(*first(rest)?) {
+            return Some(said);
+        }
     }
 }
 

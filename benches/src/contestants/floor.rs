@@ -10,8 +10,8 @@ use std::slice;
 use libc::{MSG_CMSG_CLOEXEC, MSG_NOSIGNAL, in_pktinfo, iovec, mmsghdr, msghdr};
 use sc::syscall;
 
-use crate::codec::{Expected, Line, Message, Work};
-use crate::contestant::{Contestant, Done, Job, check, sum};
+use crate::codec::{Line, Message, Work};
+use crate::contestant::{Contestant, Done, Job, check};
 use crate::stage::{DATAGRAM, DATAGRAMS, MOST, Stage, UdpStage, WIDTH};
 
 pub(super) type Floor = Bare<false>;
@@ -291,19 +291,17 @@ impl<const RUNS: bool> Contestant for Bare<RUNS> {
         Some(work.go(|| {
             let at = black_box(bytes.as_ptr());
             // SAFETY: the places of the only two messages there are.
-            let found = unsafe {
+            unsafe {
                 if message.mixed {
-                    Expected {
-                        seconds: at.add(HEADER).cast::<i64>().read_unaligned(),
-                        pid: at.add(32 + HEADER).cast::<u32>().read_unaligned(),
-                        fd: at.add(64 + HEADER).cast::<i32>().read_unaligned(),
-                        interface: at.add(88 + HEADER).cast::<i32>().read_unaligned(),
-                    }
+                    let seconds = at.add(HEADER).cast::<i64>().read_unaligned() as usize;
+                    let pid = at.add(32 + HEADER).cast::<u32>().read_unaligned() as usize;
+                    let fd = at.add(64 + HEADER).cast::<i32>().read_unaligned() as usize;
+                    let interface = at.add(88 + HEADER).cast::<i32>().read_unaligned() as usize;
+                    seconds.wrapping_add(pid).wrapping_add(fd).wrapping_add(interface)
                 } else {
-                    Expected { fd: at.add(HEADER).cast::<i32>().read_unaligned(), ..Expected::default() }
+                    at.add(HEADER).cast::<i32>().read_unaligned() as usize
                 }
-            };
-            sum(found)
+            }
         }))
     }
 }

@@ -86,7 +86,7 @@ L0:
  movq %r8, %rax
  retq
 
-take: # 74 instructions
+take: # 72 instructions
  pushq %r15
  pushq %r14
  pushq %r12
@@ -94,56 +94,54 @@ take: # 74 instructions
  subq $24, %rsp
  movq %rsi, %r12
  movq %rdi, %r14
- movl 24(%rsi), %eax
- testb $8, %al
- sete %cl
+ movl 24(%rsi), %ecx
+ testb $8, %cl
+ sete %al
  movq (%rsi), %r15
  movq 8(%rsi), %rbx
  movq %rbx, %rdx
  addq $-20, %rdx
  cmpq $20, %rdx
  setb %dl
- andb %cl, %dl
+ andb %al, %dl
  cmpb $1, %dl
- jne L0
- cmpq $20, (%r15)
- jne L0
- cmpl $1, 8(%r15)
- jne L0
- cmpl $1, 12(%r15)
- jne L0
- movl 16(%r15), %ecx
- testl %ecx, %ecx
- js L0
- movl $-2147483648, 16(%r15)
- movb $1, 28(%r12)
- jmp L1
-L0:
+ je L0
+L1:
  xorl %r8d, %r8d
- testb $8, %al
+ testb $8, %cl
  sete %r8b
  movq 16(%r12), %rcx
  movq %rsp, %rdi
  movq %r15, %rsi
  movq %rbx, %rdx
  callq _ZN5scmsg9ancillary17take_among_othersf958aa735b0c800aE
- movzbl 20(%rsp), %eax
- movl (%rsp), %ecx
- cmpb $4, %al
- jne L2
-L1:
- movb $4, %al
- jmp L3
-L2:
+ movzbl 20(%rsp), %ecx
+ movl (%rsp), %eax
+ cmpb $4, %cl
+ je L2
  movups 4(%rsp), %xmm0
  movups %xmm0, 4(%r14)
  movzwl 21(%rsp), %edx
  movw %dx, 21(%r14)
  movzbl 23(%rsp), %edx
  movb %dl, 23(%r14)
+ jmp L3
+L0:
+ cmpq $20, (%r15)
+ jne L1
+ movabsq $4294967297, %rax
+ cmpq %rax, 8(%r15)
+ jne L1
+ movl 16(%r15), %eax
+ testl %eax, %eax
+ js L1
+ movl $-2147483648, 16(%r15)
+ movb $1, 28(%r12)
+L2:
+ movb $4, %cl
 L3:
- movl %ecx, (%r14)
- movb %al, 20(%r14)
+ movl %eax, (%r14)
+ movb %cl, 20(%r14)
  cmpb $0, 28(%r12)
  jne L4
  movq %r15, %rdi

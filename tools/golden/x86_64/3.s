@@ -87,7 +87,7 @@ L0:
  movq %r8, %rax
  retq
 
-take: # 77 instructions
+take: # 76 instructions
  pushq %r15
  pushq %r14
  pushq %r12
@@ -95,30 +95,30 @@ take: # 77 instructions
  subq $24, %rsp
  movq %rsi, %r12
  movq %rdi, %r14
- movl 24(%rsi), %eax
- testb $8, %al
- sete %cl
+ movl 24(%rsi), %ecx
+ testb $8, %cl
+ sete %al
  movq (%rsi), %r15
  movq 8(%rsi), %rbx
  movq %rbx, %rdx
  addq $-20, %rdx
  cmpq $20, %rdx
  setb %dl
- andb %cl, %dl
+ andb %al, %dl
  cmpb $1, %dl
  je L0
 L1:
  xorl %r8d, %r8d
- testb $8, %al
+ testb $8, %cl
  sete %r8b
  movq 16(%r12), %rcx
  movq %rsp, %rdi
  movq %r15, %rsi
  movq %rbx, %rdx
  callq _ZN5scmsg9ancillary17take_among_othersf747130990ce6b33E
- movzbl 20(%rsp), %eax
- movl (%rsp), %ecx
- cmpb $4, %al
+ movzbl 20(%rsp), %ecx
+ movl (%rsp), %eax
+ cmpb $4, %cl
  je L2
  movups 4(%rsp), %xmm0
  movups %xmm0, 4(%r14)
@@ -126,27 +126,26 @@ L1:
  movw %dx, 21(%r14)
  movzbl 23(%rsp), %edx
  movb %dl, 23(%r14)
- movl %ecx, (%r14)
- movb %al, 20(%r14)
+ movl %eax, (%r14)
+ movb %cl, 20(%r14)
  cmpb $0, 28(%r12)
  je L3
  jmp L4
 L0:
  cmpq $20, (%r15)
  jne L1
- cmpl $1, 8(%r15)
+ movabsq $4294967297, %rax
+ cmpq %rax, 8(%r15)
  jne L1
- cmpl $1, 12(%r15)
- jne L1
- movl 16(%r15), %ecx
- testl %ecx, %ecx
+ movl 16(%r15), %eax
+ testl %eax, %eax
  js L1
  movl $-2147483648, 16(%r15)
  movb $1, 28(%r12)
 L2:
- movb $4, %al
- movl %ecx, (%r14)
- movb %al, 20(%r14)
+ movb $4, %cl
+ movl %eax, (%r14)
+ movb %cl, 20(%r14)
  cmpb $0, 28(%r12)
  jne L4
 L3:

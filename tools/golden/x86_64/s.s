@@ -87,7 +87,7 @@ L2:
  movq %r8, %rax
  retq
 
-take: # 72 instructions
+take: # 71 instructions
  pushq %r15
  pushq %r14
  pushq %r12
@@ -105,9 +105,8 @@ take: # 72 instructions
  jb L1
  cmpq $20, (%r15)
  jne L1
- cmpl $1, 8(%r15)
- jne L1
- cmpl $1, 12(%r15)
+ movabsq $4294967297, %rcx
+ cmpq %rcx, 8(%r15)
  jne L1
  movl 16(%r15), %ecx
  testl %ecx, %ecx
