@@ -5,11 +5,11 @@
 
 use linux_raw_sys::net;
 
-use crate::oracle::layout::Header;
-use crate::oracle::{Abi, Layout, Rule, Rules};
 use super::{Options, Receive, Time, Unit};
 use crate::errno::Errno;
 use crate::numbers::{SCM_CREDENTIALS, SCM_PIDFD, SCM_RIGHTS, SCM_SECURITY, SOL_SOCKET, int};
+use crate::oracle::layout::Header;
+use crate::oracle::{Abi, Layout, Rule, Rules};
 
 /// Longest payload of fixed size: three timestamps of sixteen bytes.
 const LONGEST: usize = 48;

@@ -7,9 +7,9 @@ use core::mem;
 
 use linux_raw_sys::net;
 
-use crate::oracle::Rule;
 use super::{Carrier, Packet, Queue, Receive, Taken};
 use crate::errno::Errno;
+use crate::oracle::Rule;
 
 impl<'a> Taken<'a> {
     pub(super) fn refused(errno: Errno, rule: Rule) -> Self {
