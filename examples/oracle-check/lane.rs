@@ -80,6 +80,8 @@ pub struct Job {
     pub rules: Rules,
     /// Stop at the first mismatch: enough to know that a rule is broken.
     pub stop_early: bool,
+    /// Print the case as a C program.
+    pub reproduce: bool,
 }
 
 impl Job {

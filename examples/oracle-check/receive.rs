@@ -11,7 +11,7 @@ mod table;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use scmsg::oracle::{Answer, Layout, Queue, Receipt, Receive, Rules, receive};
+use scmsg::oracle::{Answer, Layout, Queue, Receipt, Receive, ReceiveReproducer, Rules, receive};
 
 use super::kernel;
 use super::lane::{Counts, Job, Lane};
@@ -41,10 +41,13 @@ pub struct Receives {
     rules: Rules,
     offered: Offered,
     stage: Stage,
+    /// Whether a case is kept as a C program, and the last one that was.
+    reproduce: bool,
+    program: String,
 }
 
 pub fn run(job: &Job) -> Counts {
-    let mut receives = Receives::new(job.lane, job.rules);
+    let mut receives = Receives { reproduce: job.reproduce, ..Receives::new(job.lane, job.rules) };
     let (mut cases, mut mismatches) = (0, 0);
     for number in job.cases.clone() {
         cases += 1;
@@ -68,7 +71,7 @@ impl Receives {
     pub fn new(lane: Lane, rules: Rules) -> Self {
         lane.give_up_root();
         let (offered, stage) = (Offered::ask(), Stage::new(lane.compat, sys::label()));
-        Self { layout: kernel::layout(lane.compat), rules, offered, stage }
+        Self { layout: kernel::layout(lane.compat), rules, offered, stage, reproduce: false, program: String::new() }
     }
 
     /// One case: `None` if oracle and kernel agree in every call of it.
@@ -84,6 +87,7 @@ impl Receives {
             }
         }
         self.stage.clear();
+        eprint!("{}", self.program);
         said
     }
 
@@ -102,6 +106,7 @@ impl Receives {
             rules: self.rules,
         };
         let before = self.stage.packets.clone();
+        let (ended, error, overcount) = (self.stage.ended, self.stage.error, self.stage.overcount);
         let mut out = [call.dirt; LOOKED_AT];
         let out = &mut out[64 + call.shift..];
         let mut receipt = self.ask(&asked, out);
@@ -111,6 +116,12 @@ impl Receives {
             self.stage.packets.clone_from(&before);
             out.fill(call.dirt);
             receipt = self.ask(&asked, out);
+        }
+        if self.reproduce {
+            let dirt = vec![call.dirt; out.len()];
+            let (call, packets, before, after) = (&asked, &before[..], &dirt[..], &*out);
+            let case = ReceiveReproducer { call, packets, ended, error, overcount, before, after, receipt };
+            self.program = case.to_string();
         }
         let seen = self.stage.act(call, asked.flags);
         let lowest = self.stage.table.lowest();
