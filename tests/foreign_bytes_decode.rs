@@ -120,8 +120,7 @@ fn all_short_buffers_of_interesting_words_decode() {
     let mut buffers = 0_usize;
     for layout in layouts() {
         let (a, h) = (width(layout), width(layout) as u64 + 8);
-        let all: &[u64] =
-            &[0, h, h + 1, h - 1, h + 7, h + 8, h + 16, u64::MAX, u64::MAX - 7, 1 << 32 | h, 1, h + 24, 0xffff_fff1];
+        let all: &[u64] = &[0, h, h + 1, h - 1, h + 8, h + 16, u64::MAX - 7, 1 << 32 | h];
         let words = if cfg!(miri) { &all[1..3] } else { all };
         let longest = if a == 8 { 40 } else { 24 };
         for len in 0..=longest {

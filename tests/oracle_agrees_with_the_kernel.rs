@@ -101,3 +101,17 @@ fn wrong_arguments_are_refused() {
     assert_eq!(String::from_utf8_lossy(&list.stdout).lines().count(), Rule::ALL.len());
     assert!(String::from_utf8_lossy(&list.stdout).contains("merge-limit"));
 }
+
+#[test]
+fn a_case_can_be_had_as_a_c_program() {
+    let Some(program) = program() else { return };
+    for (side, call) in [("send", "syscall(SYS_sendmsg"), ("receive", "syscall(SYS_recvmsg")] {
+        let lanes = ["native-root", "native-user"].map(|lane| format!("{side}-{lane}"));
+        let outputs = lanes.each_ref().map(|lane| run(&program, &["--lane", lane, "--only", "3", "--reproduce"]));
+        let found = outputs.iter().find(|output| output.status.success()).expect("a lane that is here");
+        let source = String::from_utf8_lossy(&found.stderr);
+        assert!(source.starts_with("// One ") && source.contains(call) && source.ends_with("}\n"), "{source}");
+    }
+    let output = run(&program, &["--reproduce"]);
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -89,6 +89,8 @@ pub struct Job {
     pub rules: Rules,
     /// Stop at the first mismatch: enough to know that a rule is broken.
     pub stop_early: bool,
+    /// Print the case as a C program.
+    pub reproduce: bool,
 }
 
 impl Job {
@@ -197,10 +199,12 @@ fn start(job: &Job) -> (i32, &'static Board) {
         let done = std::panic::catch_unwind(|| match job.lane.side {
             Side::Send => {
                 let mut sends = Sends::new(job.lane, job.rules);
+                sends.reproduce = job.reproduce;
                 run(job, board, |rng| sends.case(rng));
             }
             Side::Receive => {
                 let mut receives = Receives::new(job.lane, job.rules);
+                receives.reproduce = job.reproduce;
                 run(job, board, |rng| receives.case(rng));
             }
         });

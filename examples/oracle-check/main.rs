@@ -1,13 +1,14 @@
 //! Compares the oracle with the kernel this runs on, case by case, and prints where they differ.
 //!
 //! ```text
-//! oracle-check [--cases N] [--seed S] [--break RULE | --break list] [--lane NAME] [--only CASE]
+//! oracle-check [--cases N] [--seed S] [--break RULE | --break list] [--lane NAME] [--only CASE] [--reproduce]
 //! ```
 //!
 //! `--cases N` runs N sends and N receives, divided among the lanes: native and compat (a 32-bit program's system calls,
 //! through `int 0x80` on x86_64), root and unprivileged. Each case depends on nothing but the seed, the lane and its
 //! number, so a mismatch prints the command that runs it again. `--break RULE` takes one rule out of the oracle, which must
-//! then be found wrong: it proves that the comparison can fail.
+//! then be found wrong: it proves that the comparison can fail. `--lane NAME --only CASE --reproduce` prints the case on the
+//! standard error as a C program (of several receives the one that differs, or the last).
 //!
 //! Exit code 0: no mismatch. 1: a mismatch, or nothing could be compared. 2: wrong arguments.
 
@@ -26,7 +27,8 @@ use scmsg::oracle::{Rule, Rules, Side};
 
 use lane::{Job, Lane};
 
-const USAGE: &str = "oracle-check [--cases N] [--seed S] [--break RULE | --break list] [--lane NAME] [--only CASE]";
+const USAGE: &str =
+    "oracle-check [--cases N] [--seed S] [--break RULE | --break list] [--lane NAME] [--only CASE] [--reproduce]";
 
 struct Arguments {
     cases: u64,
@@ -34,6 +36,7 @@ struct Arguments {
     broken: Option<Rule>,
     lane: Option<String>,
     only: Option<u64>,
+    reproduce: bool,
 }
 
 fn main() -> ExitCode {
@@ -63,7 +66,8 @@ fn main() -> ExitCode {
             None => 0..arguments.cases.div_ceil(share),
         };
         let rules = arguments.broken.map_or(Rules::ALL, Rules::without);
-        jobs.push(Job { lane, seed: arguments.seed, cases, rules, stop_early: arguments.broken.is_some() });
+        let (seed, stop_early, reproduce) = (arguments.seed, arguments.broken.is_some(), arguments.reproduce);
+        jobs.push(Job { lane, seed, cases, rules, stop_early, reproduce });
     }
     let tally = lane::run_all(&jobs);
     for (side, name) in [(Side::Send, "send"), (Side::Receive, "receive")] {
@@ -76,12 +80,16 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Option<Arguments>, String> {
-    let mut parsed = Arguments { cases: 100_000, seed: 1, broken: None, lane: None, only: None };
+    let mut parsed = Arguments { cases: 100_000, seed: 1, broken: None, lane: None, only: None, reproduce: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         if word == "--help" {
             println!("{USAGE}");
             return Ok(None);
+        }
+        if word == "--reproduce" {
+            parsed.reproduce = true;
+            continue;
         }
         let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
         let number = || value.parse::<u64>().map_err(|_| format!("{word}: {value} is not a number"));
@@ -99,6 +107,9 @@ fn arguments() -> Result<Option<Arguments>, String> {
             "--break" => parsed.broken = Some(Rule::from_name(&value).ok_or_else(|| format!("no rule {value}"))?),
             _ => return Err(format!("{word} is unknown")),
         }
+    }
+    if parsed.reproduce && (parsed.lane.is_none() || parsed.only.is_none()) {
+        return Err("--reproduce needs --lane and --only".into());
     }
     Ok(Some(parsed))
 }

@@ -12,7 +12,7 @@ mod table;
 
 use std::rc::Rc;
 
-use scmsg::oracle::{Answer, Layout, Queue, Receipt, Receive, Rules, receive};
+use scmsg::oracle::{Answer, Layout, Queue, Receipt, Receive, ReceiveReproducer, Rules, receive};
 
 use super::kernel;
 use super::lane::Lane;
@@ -41,6 +41,9 @@ pub struct Receives {
     rules: Rules,
     offered: Offered,
     stage: Stage,
+    /// Whether a case is kept as a C program, and the last one that was.
+    pub reproduce: bool,
+    program: String,
 }
 
 impl Receives {
@@ -48,7 +51,7 @@ impl Receives {
     pub fn new(lane: Lane, rules: Rules) -> Self {
         lane.give_up_root();
         let (offered, stage) = (Offered::ask(), Stage::new(lane.compat, sys::label()));
-        Self { layout: kernel::layout(lane.compat), rules, offered, stage }
+        Self { layout: kernel::layout(lane.compat), rules, offered, stage, reproduce: false, program: String::new() }
     }
 
     /// One case: `None` if oracle and kernel agree in every call of it.
@@ -64,6 +67,7 @@ impl Receives {
             }
         }
         self.stage.clear();
+        eprint!("{}", self.program);
         said
     }
 
@@ -82,6 +86,7 @@ impl Receives {
             rules: self.rules,
         };
         let before = self.stage.packets.clone();
+        let (ended, error, overcount) = (self.stage.ended, self.stage.error, self.stage.overcount);
         let mut out = [call.dirt; LOOKED_AT];
         let out = &mut out[64 + call.shift..];
         let mut receipt = self.ask(&asked, out);
@@ -91,6 +96,12 @@ impl Receives {
             self.stage.packets.clone_from(&before);
             out.fill(call.dirt);
             receipt = self.ask(&asked, out);
+        }
+        if self.reproduce {
+            let dirt = vec![call.dirt; out.len()];
+            let (call, packets, before, after) = (&asked, &before[..], &dirt[..], &*out);
+            let case = ReceiveReproducer { call, packets, ended, error, overcount, before, after, receipt };
+            self.program = case.to_string();
         }
         let seen = self.stage.act(call, asked.flags);
         let lowest = self.stage.table.lowest();

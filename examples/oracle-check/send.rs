@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use scmsg::Errno;
 use scmsg::oracle::forge::{Forged, Forgery};
-use scmsg::oracle::{ControlArea, Layout, Outcome, Rules, Send, Sender, Verdict, send};
+use scmsg::oracle::{ControlArea, Layout, Outcome, Reproducer, Rules, Send, Sender, Verdict, send};
 
 use super::kernel;
 use super::lane::Lane;
@@ -28,6 +28,8 @@ pub struct Sends {
     rules: Rules,
     stage: Stage,
     control: Memory,
+    /// Whether a case is kept as a C program.
+    pub reproduce: bool,
 }
 
 impl Sends {
@@ -36,7 +38,7 @@ impl Sends {
         lane.give_up_root();
         let pages = usize::try_from(kernel::option_memory()).unwrap_or(0) / 4096 + 4;
         let layout = kernel::layout(lane.compat);
-        Self { layout, rules, control: Memory::new(pages), stage: Stage::new(lane) }
+        Self { layout, rules, control: Memory::new(pages), stage: Stage::new(lane), reproduce: false }
     }
 
     /// One case: `None` if oracle and kernel agree.
@@ -49,6 +51,9 @@ impl Sends {
         let (at, len) = (if forged.null { null() } else { forged.bytes.as_ptr() }, forged.control_len);
         let (scene, ends) = (Scene::of(&case), self.stage.ends(&case));
         with_call(&case, &scene, &known, self.layout, self.rules, (&forged, readable), |call| {
+            if self.reproduce {
+                eprint!("{}", Reproducer::new(call));
+            }
             let verdict = send(call);
             let seen = self.stage.act(&case, &scene, &ends, at, len);
             let agree = agree(&verdict, &seen, &known.sender, case.bytes);
