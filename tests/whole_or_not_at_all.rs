@@ -69,6 +69,8 @@ impl Encode for Own {
 enum Push {
     /// The first so many of the descriptors there are.
     Rights(usize),
+    /// The first three, as an array.
+    Array,
     Credentials(u32, u32, u32),
     Raw(i32, i32, Vec<u8>),
     Own(Vec<u8>),
@@ -78,6 +80,7 @@ impl Push {
     fn push<'fd>(&self, encoder: &mut Encoder<'_, 'fd>, fds: &[BorrowedFd<'fd>]) -> Result<(), NoSpace> {
         match self {
             Self::Rights(count) => encoder.push_rights(&fds[..*count]),
+            Self::Array => encoder.push_rights_array::<3>(fds.first_chunk().unwrap()),
             Self::Credentials(pid, uid, gid) => {
                 encoder.push(&Credentials { pid: NonZeroU32::new(*pid), uid: *uid, gid: *gid })
             }
@@ -91,6 +94,7 @@ impl Push {
     /// Level, type and payload, as plain as can be.
     fn model(&self, fds: &[BorrowedFd<'_>]) -> (i32, i32, Vec<u8>) {
         match self {
+            Self::Array => Self::Rights(3).model(fds),
             Self::Rights(count) => (
                 libc::SOL_SOCKET,
                 libc::SCM_RIGHTS,
@@ -110,6 +114,7 @@ impl Push {
     fn descriptors(&self) -> usize {
         match self {
             Self::Rights(count) => *count,
+            Self::Array => 3,
             Self::Raw(libc::SOL_SOCKET, libc::SCM_RIGHTS, payload) => payload.len() / 4,
             _ => 0,
         }
@@ -168,6 +173,7 @@ fn equals_model(capacity: usize, pushes: &[Push], fds: &[BorrowedFd<'_>]) -> Opt
 /// Pushes that differ in every way a push can: descriptors, payload lengths around the alignment, levels.
 fn all_pushes() -> Vec<Push> {
     let mut pushes: Vec<_> = (0..=8).map(Push::Rights).collect();
+    pushes.push(Push::Array);
     pushes.push(Push::Credentials(0x0102_0304, u32::MAX, 0));
     pushes.extend((0..=9).map(|len| Push::Raw(41, -67, vec![0xa5; len])));
     pushes.extend((0..=9).map(|len| Push::Own(vec![0x5a; len])));
