@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use naive::{A, H};
 use proptest::prelude::*;
-use scmsg::{BorrowedFd, Cmsgs, ControlBuf, Credentials, Encode, Encoder, Message, NoSpace};
+use scmsg::{BorrowedFd, CMSG_LEN, Cmsgs, ControlBuf, Credentials, Encode, Encoder, FixedControl, Message, NoSpace};
 
 /// Every capacity there is a buffer for.
 const CAPACITIES: usize = 350;
@@ -419,4 +419,17 @@ impl<const N: usize> IntoBytes for ControlBuf<[u8; N]> {
         let unsized_buf: &ControlBuf = &self;
         unsized_buf.as_bytes().to_vec()
     }
+}
+
+#[test]
+fn what_is_made_when_compiled_is_what_is_pushed() {
+    static MADE: FixedControl<{ CMSG_LEN(12) }> =
+        FixedControl::new::<Credentials, 12>([1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let words = [[1, 0, 0, 1], [2, 3, 4, 5], [6, 7, 8, 9]].map(u32::from_ne_bytes);
+    let pushed = Credentials { pid: NonZeroU32::new(words[0]), uid: words[1], gid: words[2] };
+    with_capacity(64, &mut |buf| {
+        let mut encoder = Encoder::new(buf);
+        encoder.push(&pushed).unwrap();
+        assert_eq!(MADE.as_bytes(), encoder.as_bytes());
+    });
 }
