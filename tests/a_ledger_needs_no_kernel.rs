@@ -220,3 +220,13 @@ fn exactly_what_came_is_the_short_way_and_the_same() {
         }
     }
 }
+
+#[test]
+fn a_set_that_was_taken_from_is_filled_again() {
+    for count in 0..20 {
+        for first in 0..=4 {
+            let steps = [Step::Into(first), Step::Into(1), Step::Into(2), Step::Look, Step::Into(3)];
+            run(&[(SCM_RIGHTS, vec![0; count])], &steps, MsgFlags::empty(), 0, 0);
+        }
+    }
+}
