@@ -230,3 +230,18 @@ fn a_set_that_was_taken_from_is_filled_again() {
         }
     }
 }
+
+#[test]
+fn a_ledger_prints_what_is_in_it() {
+    let mut bytes = Vec::new();
+    naive::append(&mut bytes, SOL_SOCKET, SCM_RIGHTS, &(-24_i32).to_ne_bytes());
+    naive::append(&mut bytes, 41, 50, &[7; 20]);
+    let capacity = bytes.len() + 100;
+    // SAFETY: there is no descriptor in these bytes.
+    let mut control = unsafe { Ancillary::from_kernel(&mut bytes, capacity, MsgFlags::CTRUNC) };
+    let said = format!("{control:?}");
+    let messages: Vec<_> = control.messages().collect();
+    assert_eq!(said, format!("Ancillary {{ messages: {messages:?}, truncation: Some(NotBuffer) }}"));
+    assert!(said.contains("kind: 50"), "{said}");
+    assert_eq!(format!("{:?}", control.take_fds()), "TakeFds { .. }");
+}
