@@ -4,7 +4,11 @@
 mod naive;
 
 use proptest::prelude::*;
-use scmsg::{Ancillary, Cause, Cmsgs, Errno, FdSet, MsgFlags, OwnedFd, PidFd, RawFd, Rights, WrongCount};
+use scmsg::{
+    Ancillary, Cause, Cmsgs, Credentials, Errno, FdSet, Message, MsgFlags, OwnedFd, PidFd, RawFd, Rights,
+    SecurityLabel, TimestampNew, TimestampNsNew, TimestampNsOld, TimestampOld, TimestampingNew, TimestampingOld,
+    UnreadBytes, WrongCount,
+};
 
 const SOL_SOCKET: i32 = <Rights<'_> as scmsg::Message>::LEVEL;
 const SCM_RIGHTS: i32 = 1;
@@ -86,6 +90,8 @@ fn run(messages: &[(i32, Vec<RawFd>)], steps: &[Step], flags: MsgFlags, spare: u
     room.extend(&bytes);
     // SAFETY: no number in these bytes is a descriptor of this process, and none is closed: all are taken and given up.
     let mut control = unsafe { Ancillary::from_kernel(&mut room[shift..], bytes.len() + spare, flags) };
+    let mut set = FdSet::new([-1; 4]);
+    let mut held = Vec::new();
     let whole = !flags.contains(MsgFlags::CTRUNC);
     assert_eq!(control.truncation() == Some(Cause::NotBuffer), !whole && spare >= naive::H + 4);
     for step in steps {
@@ -95,6 +101,10 @@ fn run(messages: &[(i32, Vec<RawFd>)], steps: &[Step], flags: MsgFlags, spare: u
                 assert_eq!(control.fds().map(|fd| fd.map(|fd| fd.as_raw_fd())).collect::<Vec<_>>(), left);
                 let pidfd = control.pidfd().map(|fd| fd.map(|fd| fd.as_raw_fd()));
                 assert_eq!(pidfd, model.left(SCM_PIDFD).first().copied());
+                // The first that is not cut, whatever its slot says now.
+                let first = control.messages().find_map(|m| m.unwrap().get::<Rights<'_>>().unwrap());
+                assert_eq!(control.get::<Rights<'_>>(), Ok(first));
+                assert_eq!(first.is_some(), messages.iter().any(|(kind, _)| *kind == SCM_RIGHTS));
             }
             Step::Take(count) => {
                 control.take_fds().take(count).for_each(|fd| given(fd, model.take(SCM_RIGHTS, |_| true)));
@@ -119,15 +129,20 @@ fn run(messages: &[(i32, Vec<RawFd>)], steps: &[Step], flags: MsgFlags, spare: u
                     }
                 }
             }
-            Step::Into(room) => {
-                let mut numbers = vec![-1; room];
-                let mut set = FdSet::new(&mut numbers[..]);
+            Step::Into(count) => {
                 let moved = control.take_into(&mut set);
-                assert_eq!(moved, left.iter().filter(|slot| slot.is_ok()).count().min(room));
-                set.take_fds().for_each(|fd| given(Ok(fd), model.take(SCM_RIGHTS, Result::is_ok)));
+                assert_eq!(moved, left.iter().filter(|slot| slot.is_ok()).count().min(4 - held.len()));
+                held.extend((0..moved).filter_map(|_| model.take(SCM_RIGHTS, Result::is_ok)));
+                assert!(set.fds().iter().map(|fd| Ok(fd.as_raw_fd())).eq(held.iter().copied()), "{held:?} in {set:?}");
+                set.take_fds()
+                    .take(count)
+                    .zip(held.drain(..count.min(held.len())))
+                    .for_each(|(fd, held)| given(Ok(fd), Some(held)));
             }
         }
     }
+    set.take_fds().zip(held).for_each(|(fd, held)| given(Ok(fd), Some(held)));
+    assert!(set.is_empty());
     control.take_fds().for_each(|fd| given(fd, model.take(SCM_RIGHTS, |_| true)));
     while let Some(fd) = control.take_pidfd() {
         given(fd, model.take(SCM_PIDFD, |_| true));
@@ -144,6 +159,39 @@ fn run(messages: &[(i32, Vec<RawFd>)], steps: &[Step], flags: MsgFlags, spare: u
             assert!(after.get::<Rights<'_>>().unwrap().is_none_or(|rights| rights.numbers().next().is_none()));
             assert!(after.get::<PidFd>().ok().flatten().is_none_or(|pidfd| pidfd.number().is_none()));
         }
+    }
+}
+
+/// The cause of a truncation that left nothing but one message of this level and type, with no byte to spare.
+fn cause_behind(level: i32, kind: i32) -> Option<Cause> {
+    let mut bytes = Vec::new();
+    naive::append(&mut bytes, level, kind, &(-24_i32).to_ne_bytes());
+    naive::pad(&mut bytes, 0);
+    let capacity = bytes.len();
+    // SAFETY: there is no descriptor in these bytes.
+    unsafe { Ancillary::from_kernel(&mut bytes, capacity, MsgFlags::CTRUNC) }.truncation()
+}
+
+/// What comes in front of the rights and fills the room is why they are missing. Behind what comes after them there was room for
+/// them at their place, so it can have been either.
+#[test]
+fn what_fills_the_room_in_front_of_the_rights_is_the_cause() {
+    let in_front = [
+        <Credentials as Message>::TYPE,
+        <SecurityLabel<'_> as Message>::TYPE,
+        <TimestampOld as Message>::TYPE,
+        <TimestampNew as Message>::TYPE,
+        <TimestampNsOld as Message>::TYPE,
+        <TimestampNsNew as Message>::TYPE,
+        <TimestampingOld as Message>::TYPE,
+        <TimestampingNew as Message>::TYPE,
+    ];
+    for kind in in_front {
+        assert_eq!(cause_behind(SOL_SOCKET, kind), Some(Cause::Buffer), "type {kind}");
+        assert_eq!(cause_behind(SOL_SOCKET + 1, kind), Some(Cause::Unknown), "type {kind} of another level");
+    }
+    for kind in [SCM_PIDFD, <UnreadBytes as Message>::TYPE, 9999] {
+        assert_eq!(cause_behind(SOL_SOCKET, kind), Some(Cause::Unknown), "type {kind}");
     }
 }
 
@@ -171,4 +219,29 @@ fn exactly_what_came_is_the_short_way_and_the_same() {
             }
         }
     }
+}
+
+#[test]
+fn a_set_that_was_taken_from_is_filled_again() {
+    for count in 0..20 {
+        for first in 0..=4 {
+            let steps = [Step::Into(first), Step::Into(1), Step::Into(2), Step::Look, Step::Into(3)];
+            run(&[(SCM_RIGHTS, vec![0; count])], &steps, MsgFlags::empty(), 0, 0);
+        }
+    }
+}
+
+#[test]
+fn a_ledger_prints_what_is_in_it() {
+    let mut bytes = Vec::new();
+    naive::append(&mut bytes, SOL_SOCKET, SCM_RIGHTS, &(-24_i32).to_ne_bytes());
+    naive::append(&mut bytes, 41, 50, &[7; 20]);
+    let capacity = bytes.len() + 100;
+    // SAFETY: there is no descriptor in these bytes.
+    let mut control = unsafe { Ancillary::from_kernel(&mut bytes, capacity, MsgFlags::CTRUNC) };
+    let said = format!("{control:?}");
+    let messages: Vec<_> = control.messages().collect();
+    assert_eq!(said, format!("Ancillary {{ messages: {messages:?}, truncation: Some(NotBuffer) }}"));
+    assert!(said.contains("kind: 50"), "{said}");
+    assert_eq!(format!("{:?}", control.take_fds()), "TakeFds { .. }");
 }

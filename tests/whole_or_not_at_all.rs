@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use naive::{A, H};
 use proptest::prelude::*;
-use scmsg::{BorrowedFd, Cmsgs, ControlBuf, Credentials, Encode, Encoder, Message, NoSpace};
+use scmsg::{BorrowedFd, CMSG_LEN, Cmsgs, ControlBuf, Credentials, Encode, Encoder, FixedControl, Message, NoSpace};
 
 /// Every capacity there is a buffer for.
 const CAPACITIES: usize = 350;
@@ -69,6 +69,8 @@ impl Encode for Own {
 enum Push {
     /// The first so many of the descriptors there are.
     Rights(usize),
+    /// The first three, as an array.
+    Array,
     Credentials(u32, u32, u32),
     Raw(i32, i32, Vec<u8>),
     Own(Vec<u8>),
@@ -78,6 +80,7 @@ impl Push {
     fn push<'fd>(&self, encoder: &mut Encoder<'_, 'fd>, fds: &[BorrowedFd<'fd>]) -> Result<(), NoSpace> {
         match self {
             Self::Rights(count) => encoder.push_rights(&fds[..*count]),
+            Self::Array => encoder.push_rights_array::<3>(fds.first_chunk().unwrap()),
             Self::Credentials(pid, uid, gid) => {
                 encoder.push(&Credentials { pid: NonZeroU32::new(*pid), uid: *uid, gid: *gid })
             }
@@ -91,6 +94,7 @@ impl Push {
     /// Level, type and payload, as plain as can be.
     fn model(&self, fds: &[BorrowedFd<'_>]) -> (i32, i32, Vec<u8>) {
         match self {
+            Self::Array => Self::Rights(3).model(fds),
             Self::Rights(count) => (
                 libc::SOL_SOCKET,
                 libc::SCM_RIGHTS,
@@ -110,6 +114,7 @@ impl Push {
     fn descriptors(&self) -> usize {
         match self {
             Self::Rights(count) => *count,
+            Self::Array => 3,
             Self::Raw(libc::SOL_SOCKET, libc::SCM_RIGHTS, payload) => payload.len() / 4,
             _ => 0,
         }
@@ -168,6 +173,7 @@ fn equals_model(capacity: usize, pushes: &[Push], fds: &[BorrowedFd<'_>]) -> Opt
 /// Pushes that differ in every way a push can: descriptors, payload lengths around the alignment, levels.
 fn all_pushes() -> Vec<Push> {
     let mut pushes: Vec<_> = (0..=8).map(Push::Rights).collect();
+    pushes.push(Push::Array);
     pushes.push(Push::Credentials(0x0102_0304, u32::MAX, 0));
     pushes.extend((0..=9).map(|len| Push::Raw(41, -67, vec![0xa5; len])));
     pushes.extend((0..=9).map(|len| Push::Own(vec![0x5a; len])));
@@ -413,4 +419,17 @@ impl<const N: usize> IntoBytes for ControlBuf<[u8; N]> {
         let unsized_buf: &ControlBuf = &self;
         unsized_buf.as_bytes().to_vec()
     }
+}
+
+#[test]
+fn what_is_made_when_compiled_is_what_is_pushed() {
+    static MADE: FixedControl<{ CMSG_LEN(12) }> =
+        FixedControl::new::<Credentials, 12>([1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let words = [[1, 0, 0, 1], [2, 3, 4, 5], [6, 7, 8, 9]].map(u32::from_ne_bytes);
+    let pushed = Credentials { pid: NonZeroU32::new(words[0]), uid: words[1], gid: words[2] };
+    with_capacity(64, &mut |buf| {
+        let mut encoder = Encoder::new(buf);
+        encoder.push(&pushed).unwrap();
+        assert_eq!(MADE.as_bytes(), encoder.as_bytes());
+    });
 }

@@ -185,9 +185,6 @@ fn hostile(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         }
         same(&set, &model.owned);
     }
-    let sockets = 1 + usize::from(a.is_some());
-    drop((a, b));
-    assert!(sockets > 0);
     Ok(())
 }
 
@@ -237,7 +234,11 @@ fn stops(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         match send_fds(&a, &fds[sent..]) {
             Ok(()) => sent = total,
             Err(SendStopped { sent: more, why }) => {
-                assert_eq!(why, Errno::EAGAIN);
+                // Other processes of an unprivileged user can have too many in flight.
+                assert!(matches!(why, Errno::EAGAIN | Errno::ETOOMANYREFS), "{why}");
+                if why == Errno::ETOOMANYREFS && sent + more == received {
+                    return Ok(());
+                }
                 assert!(more < total - sent && more % 253 == 0, "{more} of {}", total - sent);
                 sent += more;
             }
