@@ -39,11 +39,9 @@ macro_rules! calls {
         pub unsafe fn $name(number: u32, $($arg: usize),*) -> Result<usize, Errno> {
             // SAFETY: the caller vouches for what the kernel does; the instruction only enters it.
             let ret = unsafe { arch::$how(number as usize, $($arg),*) };
-            // The top 4095 values are negated errors.
-            match i32::try_from(ret.wrapping_neg()).ok().and_then(Errno::from_raw) {
-                Some(errno) => Err(errno),
-                None => Ok(ret),
-            }
+            // A negated error is negative as an `int`, and no call here returns more than that holds.
+            let number = ret as i32;
+            if number >= 0 { Ok(ret) } else { Errno::from_raw(number.wrapping_neg()).map_or(Ok(ret), Err) }
         }
     )*};
 }
@@ -71,7 +69,7 @@ pub fn exit(status: i32) -> ! {
 /// Whatever the kernel answers.
 #[inline]
 pub fn write<F: AsFd>(fd: F, bytes: &[u8]) -> Result<usize, Errno> {
-    let fd = fd.as_fd().as_raw_fd() as usize;
+    let fd = fd.as_fd().as_raw_fd() as u32 as usize;
     // SAFETY: the kernel only reads, from bytes that are borrowed for the call.
     unsafe { call3(nr::__NR_write, fd, bytes.as_ptr().expose_provenance(), bytes.len()) }
 }

@@ -9,6 +9,8 @@
 #[path = "../../rt/mod.rs"]
 mod rt;
 
+use core::mem::MaybeUninit;
+
 use linux_raw_sys::general::O_CLOEXEC;
 use linux_raw_sys::net::{AF_UNIX, MSG_CMSG_CLOEXEC, SCM_RIGHTS, SOCK_SEQPACKET, SOL_SOCKET};
 use scmsg::raw::{cmsghdr, iovec, msghdr, recvmsg, sendmsg, socketpair};
@@ -30,9 +32,11 @@ fn main(_: rt::Stack) -> i32 {
 }
 
 fn pass() -> Result<usize, Errno> {
-    let mut pair = [0; 2];
+    let mut pair = MaybeUninit::<[i32; 2]>::uninit();
     // SAFETY: `pair` is valid for the two descriptors the kernel writes.
-    unsafe { socketpair(AF_UNIX as i32, SOCK_SEQPACKET | O_CLOEXEC, 0, &raw mut pair) }?;
+    unsafe { socketpair(AF_UNIX as i32, SOCK_SEQPACKET | O_CLOEXEC, 0, pair.as_mut_ptr()) }?;
+    // SAFETY: the call succeeded, so it wrote both.
+    let pair = unsafe { pair.assume_init_ref() };
 
     let len = CMSG_LEN(size_of::<i32>());
     let header = cmsghdr { cmsg_len: len, cmsg_level: SOL_SOCKET as i32, cmsg_type: SCM_RIGHTS as i32 };
