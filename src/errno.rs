@@ -5,7 +5,7 @@
 use core::fmt;
 use core::num::NonZeroI32;
 
-use crate::numbers::{MAX_ERRNO, int};
+use crate::numbers::int;
 
 /// An error number of the running architecture, 1 to 4095, never zero.
 ///
@@ -34,14 +34,14 @@ impl Errno {
         self.0.get()
     }
 
-    /// Splits a system call's return register: the top 4095 values are negated errors.
+    /// Splits a system call's return register: a negated error is negative as an `int`, and nothing else is, because no call
+    /// here returns more than `int` holds (the most are the 2 147 479 552 bytes to which the kernel cuts a read).
     #[inline(always)]
     pub(crate) fn check(ret: usize) -> Result<usize, Self> {
-        if ret < usize::MAX - (MAX_ERRNO - 1) {
-            return Ok(ret);
-        }
-        match i32::try_from(ret.wrapping_neg()).map(Self::from_raw) {
-            Ok(Some(errno)) => Err(errno),
+        let [a, b, c, d, ..] = ret.to_le_bytes();
+        let number = i32::from_le_bytes([a, b, c, d]);
+        match NonZeroI32::new(number.wrapping_neg()) {
+            Some(errno) if number < 0 => Err(Self(errno)),
             _ => Ok(ret),
         }
     }

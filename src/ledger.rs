@@ -105,6 +105,35 @@ pub(crate) fn payload<'a>(rest: &mut &'a mut [u8], kinds: u8) -> Option<(i32, &'
     }
 }
 
+/// Whether there is one slot at most, because two are longer: in one message, let alone in two.
+///
+/// Where the room was of a size known when compiled, so is this, and the code for more is left out.
+#[inline(always)]
+pub(crate) const fn is_short(bytes: &[u8]) -> bool {
+    bytes.len() < CMSG_LEN(2 * SLOT)
+}
+
+/// The slot of a short ledger, if it has one, in a message of these kinds.
+#[inline(always)]
+pub(crate) fn only(bytes: &mut [u8], kinds: u8) -> Option<&mut [u8; SLOT]> {
+    let all = bytes.len();
+    let (header, after) = bytes.split_first_chunk_mut()?;
+    let (len, key) = fields(header)?;
+    let wanted = (kinds & RIGHTS != 0 && key == RIGHTS_KEY) || (kinds & PIDFD != 0 && key == PIDFD_KEY);
+    if wanted && len >= CMSG_LEN(SLOT) && len <= all { after.first_chunk_mut() } else { None }
+}
+
+/// Moves out what the first slot says that says anything, in messages of these kinds.
+#[inline(always)]
+pub(crate) fn take_next<const KINDS: u8>(bytes: &mut [u8]) -> Option<Result<RawFd, Errno>> {
+    if !is_short(bytes) {
+        return Slots::<KINDS>::new(bytes).find_map(take);
+    }
+    // As `take`, but in line: who does not ask for the errno has no code for it.
+    let number = RawFd::from_ne_bytes(mem::replace(only(bytes, KINDS)?, TAKEN.to_ne_bytes()));
+    if number >= 0 { Some(Ok(number)) } else { Errno::from_slot(number).map(Err) }
+}
+
 /// Moves `K` descriptors out of a ledger that is one `SCM_RIGHTS` with exactly these and no other message. `None`, and
 /// nothing has changed, if it is anything else. This is the way it nearly always is, and it leaves nothing to close.
 #[inline(always)]
