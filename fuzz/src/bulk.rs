@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 use arbitrary::Unstructured;
 use scmsg::bulk::{RecvStopped, SendStopped, Stop, recv_fds, send_fds};
 use scmsg::{
-    Cause, ControlBuf, Encoder, Errno, FdSet, IoSlice, OwnedFd, RawFd, SendFlags, SendMsg, Shutdown, SocketFlags,
-    SocketType, Storage, sendmsg, setsockopt, shutdown, socketpair, sockopt,
+    Cause, ControlBuf, Encoder, Errno, FdSet, IoSlice, IoSliceMut, OwnedFd, RawFd, RecvFlags, RecvMsg, SendFlags,
+    SendMsg, Shutdown, SocketFlags, SocketType, Storage, recvmsg, sendmsg, setsockopt, shutdown, socketpair, sockopt,
 };
 
 use crate::descriptors::{Table, decoy, inode, lent, with_room};
@@ -221,6 +221,17 @@ fn same<S: Storage>(set: &FdSet<S>, owned: &VecDeque<usize>) {
     assert_eq!(held, expected);
 }
 
+/// Reads so many messages of one byte without descriptors.
+fn drain(socket: &OwnedFd, count: usize) {
+    for _ in 0..count {
+        let mut byte = [0xff];
+        let mut data = [IoSliceMut::new(&mut byte)];
+        let received =
+            recvmsg(socket, &mut RecvMsg::new(&mut data), RecvFlags::DONTWAIT).map(|received| received.bytes);
+        assert_eq!((received, byte), (Ok(1), [0]));
+    }
+}
+
 /// Sends more than a queue takes: what was sent arrives, all of it and no more, and it goes on from there.
 fn stops(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let (kind, _, a, b) = pair(u)?;
@@ -228,8 +239,23 @@ fn stops(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let total = 3 * usize::from(large) + usize::from(small);
     setsockopt(&a, sockopt::SendBuffer, i32::from(buffer) * 16).expect("SO_SNDBUF");
     let fds = lent(total);
-    let mut sent = 0;
     let mut received = 0;
+    // A full queue, with room for a few messages: so many go, and then it stops.
+    let mut junk = 0;
+    while junk < 4096 && sendmsg(&a, &SendMsg::new(&[IoSlice::new(&[0])]), SendFlags::DONTWAIT).is_ok() {
+        junk += 1;
+    }
+    let room = usize::from(step / 2).min(junk);
+    drain(&b, room);
+    let mut sent = match send_fds(&a, fds) {
+        Ok(()) => total,
+        Err(SendStopped { sent, why }) => {
+            assert!(matches!(why, Errno::EAGAIN | Errno::ETOOMANYREFS), "{why}");
+            assert!(sent < total && sent % 253 == 0, "{sent} of {total}");
+            sent
+        }
+    };
+    drain(&b, junk - room);
     while received < total {
         match send_fds(&a, &fds[sent..]) {
             Ok(()) => sent = total,

@@ -306,6 +306,8 @@ fn programs() -> Vec<Seed> {
             "a thousand descriptors through a small send buffer",
             vec![1, 2, 0, 255, 200, 20, 1],
         ),
+        ("bulk", "stops_behind_two", "a full queue with room for two messages", vec![1, 2, 0, 255, 200, 20, 5]),
+        ("bulk", "stops_behind_three", "the same on a stream, with room for three", vec![1, 0, 0, 255, 9, 20, 6]),
         ("bulk", "stops_on_a_stream", "the same on a stream, with all beside them", vec![1, 0, 15, 200, 9, 20, 0]),
     ]
 }
