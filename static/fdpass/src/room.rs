@@ -1,0 +1,71 @@
+//! Turns zeroed memory into the buffers of the program: there is one of each, and none of them is in the file or on the stack.
+
+use core::cell::UnsafeCell;
+use core::ffi::c_char;
+use core::ptr::null;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use scmsg::{BorrowedFd, ControlBuf, FdSet, RawFd, Rights};
+
+use crate::rt;
+
+/// The most descriptors in one message.
+pub const MESSAGE: usize = 253;
+/// The most descriptors one order is about.
+pub const MOST: usize = 1024;
+/// The most strings in the environment of COMMAND.
+pub const STRINGS: usize = 4096;
+/// The most bytes of data that are looked at in one message.
+pub const DATA: usize = 4096;
+
+/// What is small comes first: it is reached by shorter instructions.
+#[repr(C)]
+pub struct Room {
+    /// How many of `fds` there are.
+    pub fds_used: usize,
+    /// What has arrived: all that can be asked for, and a last message that carries too many.
+    pub arrived: FdSet<[RawFd; MOST + MESSAGE]>,
+    pub control: ControlBuf<[u8; Rights::space(MESSAGE)]>,
+    /// What is to be sent, in the order given.
+    pub fds: [BorrowedFd<'static>; MOST],
+    pub data: [u8; DATA],
+    /// The environment of COMMAND, and what is added to it.
+    pub env: [*const c_char; STRINGS + 3],
+}
+
+impl Room {
+    pub const fn new() -> Self {
+        Self {
+            fds_used: 0,
+            arrived: FdSet::new([0; MOST + MESSAGE]),
+            control: ControlBuf::new(),
+            fds: [rt::stdin(); MOST],
+            data: [0; DATA],
+            env: [null(); STRINGS + 3],
+        }
+    }
+}
+
+/// A value in a `static` that is given out once.
+pub struct Once<T> {
+    value: UnsafeCell<T>,
+    taken: AtomicBool,
+}
+
+// SAFETY: the value is reached by `take` only, which gives it out once.
+unsafe impl<T> Sync for Once<T> {}
+
+impl<T> Once<T> {
+    pub const fn new(value: T) -> Self {
+        Self { value: UnsafeCell::new(value), taken: AtomicBool::new(false) }
+    }
+
+    #[allow(clippy::mut_from_ref, reason = "the flag makes it the only one")]
+    pub fn take(&self) -> Option<&mut T> {
+        if self.taken.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        // SAFETY: the flag was not set before, so this is the only reference there ever is.
+        Some(unsafe { &mut *self.value.get() })
+    }
+}
