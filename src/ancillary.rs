@@ -179,7 +179,22 @@ impl<'b> Ancillary<'b> {
     /// Takes the process descriptor of an `SCM_PIDFD`; `Some(Err)` if the kernel could not make one (`EMFILE`).
     #[inline]
     pub fn take_pidfd(&mut self) -> Option<Result<OwnedFd, Errno>> {
-        let number = Slots::<PIDFD>::new(self.bytes).find_map(ledger::take)?;
+        self.take_one::<PIDFD>()
+    }
+
+    /// Takes the first descriptor out of all `SCM_RIGHTS`, or the errno for it if the kernel refused it. With a
+    /// [limit](crate::RecvMsg::limit) of `CMSG_LEN(4)` bytes there can be no other.
+    #[inline]
+    pub fn take_fd(&mut self) -> Option<Result<OwnedFd, Errno>> {
+        self.take_one::<RIGHTS>()
+    }
+
+    /// Takes what the first slot of these kinds says.
+    #[inline(always)]
+    fn take_one<const KINDS: u8>(&mut self) -> Option<Result<OwnedFd, Errno>> {
+        let number = ledger::take_one::<KINDS>(self.bytes)?;
+        // Said by the only slot there is room for, this leaves nothing to close.
+        self.settled |= ledger::is_short(self.bytes);
         // SAFETY: the number is a descriptor owned here until its slot was marked as taken.
         Some(number.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }))
     }
@@ -282,12 +297,25 @@ unsafe fn close_rest(bytes: &mut [u8]) {
     }
 }
 
+/// The same where there is one slot at most. A function of its own, so that dropping stays short enough to vanish where
+/// everything was taken.
+///
+/// # Safety
+/// As for [`close_rest`].
+unsafe fn close_only(bytes: &mut [u8]) {
+    if let Some(fd) = ledger::only(bytes, BOTH).map(|slot| RawFd::from_ne_bytes(*slot)).filter(|fd| *fd >= 0) {
+        // SAFETY: the caller vouches for the slot, and gives up what is in it.
+        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    }
+}
+
 impl Drop for Ancillary<'_> {
     #[inline]
     fn drop(&mut self) {
         if !self.settled {
+            let close = if ledger::is_short(self.bytes) { close_only } else { close_rest };
             // SAFETY: every descriptor in the slots is owned by `self`, which ends here.
-            unsafe { close_rest(self.bytes) };
+            unsafe { close(self.bytes) };
         }
     }
 }

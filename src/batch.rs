@@ -16,7 +16,7 @@ use crate::borrowed::AsFd;
 use crate::errno::Errno;
 use crate::flags::{RecvFlags, SendFlags};
 use crate::raw::{self, mmsghdr, timespec64};
-use crate::recv::{Received, RecvMsg, prepare, received};
+use crate::recv::{Received, RecvMsg, Room, prepare, received};
 use crate::send::SendMsg;
 
 /// Messages that one call moves at most. The kernel clips a send to this; it would not clip a receive.
@@ -282,9 +282,10 @@ impl<'b> Iterator for Batch<'b> {
     fn next(&mut self) -> Option<Received<'b>> {
         let (entry, capacity) = self.entries.next()?;
         let bytes = usize::try_from(entry.msg_len).unwrap_or(usize::MAX);
+        let room = Room::of(&entry.msg_hdr, *capacity);
         // SAFETY: the entries are those that one receive has filled, made of messages whose borrows last for 'b, and each is
         // given out once.
-        Some(unsafe { received(&mut entry.msg_hdr, *capacity, bytes) })
+        Some(unsafe { received(&mut entry.msg_hdr, room, bytes) })
     }
 
     #[inline]

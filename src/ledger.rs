@@ -14,7 +14,7 @@
 use core::mem;
 
 use crate::borrowed::RawFd;
-use crate::decode::{fields, span};
+use crate::decode::{Span, fields, span};
 use crate::errno::Errno;
 use crate::layout::{CMSG_HEADER, CMSG_LEN, CMSG_SPACE};
 use crate::numbers::{SCM_PIDFD, SCM_RIGHTS, SOL_SOCKET};
@@ -88,11 +88,38 @@ pub(crate) fn payload<'a>(rest: &mut &'a mut [u8], kinds: u8) -> Option<(i32, &'
         let span = span(bytes)?.ok()?;
         let (message, tail) = bytes.split_at_mut_checked(span.end)?;
         *rest = tail.get_mut(span.padding..).unwrap_or_default();
-        let wanted = (kinds & RIGHTS != 0 && span.kind == SCM_RIGHTS) || (kinds & PIDFD != 0 && span.kind == SCM_PIDFD);
-        if span.level == SOL_SOCKET && wanted {
+        if is_one_of(span, kinds) {
             return Some((span.kind, message.get_mut(CMSG_HEADER..)?));
         }
     }
+}
+
+/// Whether a message is of one of these kinds.
+#[inline(always)]
+fn is_one_of(span: Span, kinds: u8) -> bool {
+    let wanted = (kinds & RIGHTS != 0 && span.kind == SCM_RIGHTS) || (kinds & PIDFD != 0 && span.kind == SCM_PIDFD);
+    span.level == SOL_SOCKET && wanted
+}
+
+/// Whether there is one slot at most, because two are longer: in one message, let alone in two.
+///
+/// Where the room was of a size known when compiled, so is this, and the code for more is left out.
+#[inline(always)]
+pub(crate) const fn is_short(bytes: &[u8]) -> bool {
+    bytes.len() < CMSG_LEN(2 * SLOT)
+}
+
+/// The slot of a short ledger, if it has one, in a message of these kinds.
+#[inline(always)]
+pub(crate) fn only(bytes: &mut [u8], kinds: u8) -> Option<&mut [u8; SLOT]> {
+    let span = span(bytes)?.ok().filter(|span| is_one_of(*span, kinds))?;
+    bytes.get_mut(CMSG_HEADER..span.end)?.first_chunk_mut()
+}
+
+/// Moves out what the first slot says that says anything, in messages of these kinds.
+#[inline(always)]
+pub(crate) fn take_one<const KINDS: u8>(bytes: &mut [u8]) -> Option<Result<RawFd, Errno>> {
+    if is_short(bytes) { only(bytes, KINDS).and_then(take) } else { Slots::<KINDS>::new(bytes).find_map(take) }
 }
 
 /// Moves `K` descriptors out of a ledger that is one `SCM_RIGHTS` with exactly these and no other message. `None`, and

@@ -44,4 +44,3 @@ pub(crate) const MSG_WAITFORONE: u32 = 0x1_0000;
 pub(crate) const MSG_ZEROCOPY: u32 = 0x0400_0000;
 pub(crate) const MSG_FASTOPEN: u32 = 0x2000_0000;
 pub(crate) const MSG_CMSG_COMPAT: u32 = 0x8000_0000;
-

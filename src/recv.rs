@@ -163,8 +163,9 @@ impl<'a> RecvMsg<'a> {
     /// native layout, and nothing has owned its descriptors yet.
     #[inline]
     pub unsafe fn received(&mut self, bytes: usize) -> Received<'_> {
+        let room = Room::of(&self.header, self.capacity);
         // SAFETY: the header is this message's, and the caller vouches for the receive.
-        unsafe { received(&mut self.header, self.capacity, bytes) }
+        unsafe { received(&mut self.header, room, bytes) }
     }
 }
 
@@ -176,25 +177,41 @@ pub(crate) const fn prepare(header: &mut msghdr, capacity: usize) {
     header.msg_namelen = int(SocketAddr::CAPACITY);
 }
 
-/// Takes what a receive of `bytes` bytes delivered into `header`, which has a control buffer of `capacity` bytes.
+/// What a header had before the kernel wrote to it, and has still: no receive changes these. Read before the call, they are
+/// values the compiler knows.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    name: *mut SocketAddr,
+    control: *mut u8,
+    capacity: usize,
+}
+
+impl Room {
+    /// That of a header whose control buffer has `capacity` bytes.
+    #[inline(always)]
+    pub(crate) const fn of(header: &msghdr, capacity: usize) -> Self {
+        Self { name: header.msg_name.cast(), control: header.msg_control.cast(), capacity }
+    }
+}
+
+/// Takes what a receive of `bytes` bytes delivered into `header`, which has this `room`.
 ///
 /// # Safety
 /// Header and capacity are those of a [`RecvMsg`] whose borrows last for `'b`; the kernel completed one receive into it
 /// since it was prepared, in the native layout, and nothing has owned its descriptors yet.
 #[inline(always)]
-pub(crate) unsafe fn received(header: &mut msghdr, capacity: usize, bytes: usize) -> Received<'_> {
-    let name = header.msg_name.cast::<SocketAddr>();
+pub(crate) unsafe fn received(header: &mut msghdr, room: Room, bytes: usize) -> Received<'_> {
     // SAFETY: `name` is null or came from a unique borrow of an address that lasts as long as the header's.
-    if let Some(addr) = unsafe { name.as_mut() } {
+    if let Some(addr) = unsafe { room.name.as_mut() } {
         addr.set_len(word(header.msg_namelen));
     }
-    let written = header.msg_controllen.min(capacity);
+    let written = header.msg_controllen.min(room.capacity);
     // SAFETY: the pointer came from a unique borrow of initialised bytes, `capacity` of them or more, that lasts as long as
     // the header's, and the header is uniquely borrowed for as long as the slice lives.
-    let control = unsafe { slice::from_raw_parts_mut(header.msg_control.cast(), written) };
+    let control = unsafe { slice::from_raw_parts_mut(room.control, written) };
     let flags = MsgFlags::from_kernel(header.msg_flags);
     // SAFETY: the caller vouches that the kernel wrote these bytes and that nothing owns their descriptors.
-    let control = unsafe { Ancillary::from_kernel(control, capacity, flags) };
+    let control = unsafe { Ancillary::from_kernel(control, room.capacity, flags) };
     Received { bytes, flags, control, header }
 }
 
@@ -314,9 +331,10 @@ impl core::iter::FusedIterator for Data<'_> {}
 /// | `ENOTCONN` | the socket has no peer |
 #[inline]
 pub fn recvmsg<'b, S: AsFd>(socket: S, message: &'b mut RecvMsg<'_>, flags: RecvFlags) -> Result<Received<'b>, Errno> {
+    let room = Room::of(&message.header, message.capacity);
     let header = message.as_mut_ptr();
     // SAFETY: the header and all it points to are uniquely borrowed by `message`.
     let bytes = unsafe { raw::recvmsg(socket.as_fd().as_raw_fd(), header, flags.to_kernel()) }?;
     // SAFETY: one receive has just completed into this header.
-    Ok(unsafe { message.received(bytes) })
+    Ok(unsafe { received(&mut message.header, room, bytes) })
 }

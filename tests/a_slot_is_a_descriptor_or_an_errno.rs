@@ -4,8 +4,8 @@ mod common;
 
 use common::{Canary, dev_null, dirty, fill_holes, limit_descriptors, pair, part, run_alone, send, table};
 use scmsg::{
-    Ancillary, AsFd, CMSG_ALIGN, CMSG_LEN, Cause, ControlBuf, Encoder, Errno, IoSliceMut, MsgFlags, PidFd, RawFd,
-    RecvFlags, RecvMsg, Rights, SocketType, WrongCount, recvmsg, setsockopt, sockopt,
+    Ancillary, AsFd, CMSG_ALIGN, CMSG_LEN, Cause, ControlBuf, Encoder, Errno, IoSliceMut, MsgFlags, OwnedFd, PidFd,
+    RawFd, RecvFlags, RecvMsg, Rights, SocketType, WrongCount, recvmsg, setsockopt, sockopt,
 };
 
 const SCM_PIDFD: i32 = 4;
@@ -264,6 +264,62 @@ fn a_pidfd_slot_of_any_content_is_looked_at() {
         message(&mut bytes, libc::SOL_SOCKET, SCM_PIDFD, &[0; 3][..len]);
         let mut control = adopt(&mut bytes);
         assert!(control.pidfd().is_none() && control.take_pidfd().is_none());
+    }
+}
+
+#[test]
+fn one_after_the_other_is_taken_with_what_its_slot_says() {
+    let canary = Canary::new();
+    let (p, q) = (canary.copy(), canary.copy());
+    let mut bytes = Vec::new();
+    message(&mut bytes, libc::SOL_SOCKET, SCM_PIDFD, &slots(&[canary.copy()]));
+    rights(&mut bytes, &[TAKEN, p, -13]);
+    rights(&mut bytes, &[q]);
+    let mut control = adopt(&mut bytes);
+    let first = control.take_fd().unwrap().unwrap();
+    assert_eq!(first.as_raw_fd(), p);
+    assert_eq!(control.take_fd().unwrap().unwrap_err(), Errno::EACCES);
+    assert_eq!(control.take_fd().unwrap().unwrap().as_raw_fd(), q);
+    assert!(control.take_fd().is_none(), "the process descriptor is none of them");
+    drop((control, first));
+    assert!(canary.all_closed());
+}
+
+#[test]
+fn the_only_slot_there_is_room_for_is_looked_at_alike() {
+    // Every length a header can claim, in as many bytes as do not hold two slots, and one more; dropped, taken, and taken as
+    // what it is not.
+    for room in 0..=CMSG_LEN(8) {
+        for claimed in 0..=room + 1 {
+            for (kind, refused) in [(libc::SCM_RIGHTS, false), (SCM_PIDFD, false), (libc::SCM_RIGHTS, true), (2, false)]
+            {
+                for take_fd in [None, Some(true), Some(false)] {
+                    let canary = Canary::new();
+                    let there = CMSG_LEN(4) <= claimed && claimed <= room && kind != 2;
+                    let slot = match (refused, there) {
+                        (true, _) => -13,
+                        (false, true) => canary.copy(),
+                        (false, false) => RawFd::MAX,
+                    };
+                    let mut bytes = claimed.to_ne_bytes().to_vec();
+                    bytes.extend(slots(&[libc::SOL_SOCKET, kind, slot, TAKEN]));
+                    bytes.resize(room, 0);
+
+                    let mut control = adopt(&mut bytes);
+                    let taken = take_fd.and_then(|fd| if fd { control.take_fd() } else { control.take_pidfd() });
+                    let case = (room, claimed, kind, slot, take_fd);
+                    let wanted = there && take_fd == Some(kind == libc::SCM_RIGHTS);
+                    let said = wanted.then_some(if refused { Err(Errno::EACCES) } else { Ok(slot) });
+                    assert_eq!(
+                        taken.as_ref().map(|t| t.as_ref().map(OwnedFd::as_raw_fd).map_err(|e| *e)),
+                        said,
+                        "{case:?}"
+                    );
+                    drop((control, taken));
+                    assert!(canary.all_closed(), "{case:?}");
+                }
+            }
+        }
     }
 }
 

@@ -20,6 +20,10 @@ enum Way {
     TakeAndPidFd(usize),
     /// The process descriptor, then so many.
     PidFdAndTake(usize),
+    /// `take_fd`.
+    One,
+    /// `take_fd`, then the process descriptor.
+    OneAndPidFd,
     Exact0,
     Exact1,
     Exact3,
@@ -30,7 +34,7 @@ enum Way {
     Panic(usize),
 }
 
-const WAYS: [Way; 15] = [
+const WAYS: [Way; 17] = [
     Way::Take(0),
     Way::Take(1),
     Way::Take(2),
@@ -39,6 +43,8 @@ const WAYS: [Way; 15] = [
     Way::TakeAndPidFd(0),
     Way::TakeAndPidFd(2),
     Way::PidFdAndTake(1),
+    Way::One,
+    Way::OneAndPidFd,
     Way::Exact0,
     Way::Exact1,
     Way::Exact3,
@@ -63,6 +69,11 @@ fn go(mut control: Ancillary<'_>, way: Way, taken: &mut Vec<OwnedFd>) -> Result<
             let pidfd = control.take_pidfd();
             take(&mut control, count);
             taken.extend(pidfd.map(|slot| slot.expect("a process descriptor")));
+        }
+        Way::One => taken.extend(control.take_fd().map(|slot| slot.expect("a descriptor"))),
+        Way::OneAndPidFd => {
+            taken.extend(control.take_fd().map(|slot| slot.expect("a descriptor")));
+            taken.extend(control.take_pidfd().map(|slot| slot.expect("a process descriptor")));
         }
         Way::Exact0 => taken.extend(control.take_exact::<0>().into_iter().flatten()),
         Way::Exact1 => taken.extend(control.take_exact::<1>().into_iter().flatten()),

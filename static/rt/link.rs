@@ -13,25 +13,29 @@ fn is_static() -> bool {
 /// Compiles every program of this package with `cfg(freestanding)` and links it with `arguments`, as ld takes them, and with
 /// nothing that a C compiler would add.
 ///
-/// `script` is the linker script beside the build script. A linker that the user names and whose name ends in `lld` is
-/// called directly; any other is a C compiler.
+/// `script` is a linker script beside the build script, or empty for the linker's own. A linker that the user names and whose name
+/// ends in `lld` is called directly; any other is a C compiler.
 fn link_static(script: &str, arguments: &[&str]) {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(freestanding)");
+    println!("cargo::rustc-check-cfg=cfg(freestanding, bare)");
     if !is_static() {
         return;
     }
     println!("cargo::rustc-cfg=freestanding");
-    println!("cargo::rerun-if-changed={script}");
-    let folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+    let target = std::env::var("TARGET").expect("cargo sets it").replace('-', "_").to_uppercase();
+    println!("cargo::rerun-if-env-changed=CARGO_TARGET_{target}_LINKER");
     let direct = std::env::var("RUSTC_LINKER").is_ok_and(|linker| linker.ends_with("lld"));
     let argument = |argument: &str| println!("cargo::rustc-link-arg-bins={argument}");
+    let ld = |text: &str| argument(&if direct { text.to_owned() } else { format!("-Wl,{text}") });
     if direct {
         argument("--no-pie");
     } else {
-        ["-nostartfiles", "-nostdlib", "-no-pie"].iter().for_each(|a| argument(a));
+        ["-nostartfiles", "-nostdlib", "-static", "-no-pie"].iter().for_each(|a| argument(a));
     }
-    for text in arguments.iter().copied().chain([&*format!("--script={folder}/{script}")]) {
-        argument(&if direct { text.to_owned() } else { format!("-Wl,{}", text.replace(' ', ",")) });
+    arguments.iter().for_each(|a| ld(a));
+    if !script.is_empty() {
+        println!("cargo::rerun-if-changed={script}");
+        let folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
+        ld(&format!("--script={folder}/{script}"));
     }
 }

@@ -19,6 +19,8 @@
 //! panic handler. Any other build (`dev`, `test`, a linter) is hosted: `hosted.rs` runs the same `main` above std. So the root
 //! of the workspace builds and tests without flags.
 //!
+//! With `--cfg bare` there is no `mem.rs`, and a panic is an undefined symbol: a program that links so needs neither.
+//!
 //! `sys.rs` uses the crate's files in `src/raw/`. Who copies this folder copies the file of their architecture as well.
 
 #![allow(dead_code, unused_imports, reason = "a program uses some of it")]
@@ -26,7 +28,7 @@
 
 #[cfg(not(freestanding))]
 mod hosted;
-#[cfg(freestanding)]
+#[cfg(all(freestanding, not(bare)))]
 mod mem;
 mod stack;
 #[cfg(freestanding)]

@@ -6,9 +6,22 @@ use core::panic::PanicInfo;
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
+    #[cfg(bare)]
+    {
+        unsafe extern "C" {
+            safe fn a_panic_can_be_reached() -> !;
+        }
+        a_panic_can_be_reached()
+    }
+    #[cfg(not(bare))]
     super::exit(101)
 }
 
 /// The core library was compiled for unwinding, and its tables name this. Nothing unwinds here, so nothing calls it.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
+
+/// The same for the tables of arm.
+#[cfg(target_arch = "arm")]
+#[unsafe(no_mangle)]
+extern "C" fn __aeabi_unwind_cpp_pr0() {}

@@ -39,9 +39,9 @@ macro_rules! calls {
         pub unsafe fn $name(number: u32, $($arg: usize),*) -> Result<usize, Errno> {
             // SAFETY: the caller vouches for what the kernel does; the instruction only enters it.
             let ret = unsafe { arch::$how(number as usize, $($arg),*) };
-            // A negated error is negative as an `int`, and no call here returns more than that holds.
+            // A negated error is negative as an `int`, and no call made here returns more than that holds.
             let number = ret as i32;
-            if number >= 0 { Ok(ret) } else { Errno::from_raw(number.wrapping_neg()).map_or(Ok(ret), Err) }
+            if number >= 0 { Ok(ret) } else { Err(Errno::from_raw(number.wrapping_neg()).unwrap_or(Errno::EOVERFLOW)) }
         }
     )*};
 }

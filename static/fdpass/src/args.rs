@@ -67,7 +67,7 @@ static VERBS: [(Word, Verb, u8, Rest, u16); 8] = [
     (*b"send\0\0\0\0", Verb::Send, 2, Rest::Descriptors, MEET),
     (*b"recv\0\0\0\0", Verb::Recv, 2, Rest::Command, MEET | COUNT | ACTIVATE),
     (*b"creds\0\0\0", Verb::Creds, 2, Rest::MaybeCommand, MEET | ACTIVATE),
-    (*b"store\0\0\0", Verb::Store, 2, Rest::Nothing, TIMEOUT | FORCE),
+    (*b"store\0\0\0", Verb::Store, 2, Rest::Nothing, FORCE),
     (*b"put\0\0\0\0\0", Verb::Put, 3, Rest::Descriptors, TIMEOUT | WAIT | FORCE),
     (*b"get\0\0\0\0\0", Verb::Get, 3, Rest::Command, TIMEOUT | WAIT | ACTIVATE),
     (*b"list\0\0\0\0", Verb::List, 2, Rest::Nothing, TIMEOUT | WAIT),

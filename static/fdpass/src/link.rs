@@ -192,7 +192,10 @@ pub fn hear(socket: &OwnedFd, room: &mut Room) -> core::result::Result<(usize, b
     let mut data = [IoSliceMut::new(&mut room.data)];
     let mut message = RecvMsg::new(&mut data).control(&mut room.control);
     let mut received = recvmsg(socket, &mut message, RecvFlags::DONTWAIT)?;
-    received.control.take_into(&mut room.arrived);
+    for fd in received.control.take_fds().flatten() {
+        // There is always room for one message more.
+        let _ = room.arrived.push(fd);
+    }
     Ok((received.bytes, !received.flags.intersects(MsgFlags::CTRUNC | MsgFlags::TRUNC)))
 }
 

@@ -66,10 +66,9 @@ fn run(order: &mut Order, room: &mut Room) -> Result {
         Verb::Recv => pass::recv(order, room),
         Verb::Creds => creds::creds(order, room),
         Verb::Store => store::store(order, room),
-        Verb::Put => store::put(order, room),
+        Verb::Put | Verb::Drop => store::put(order, room),
         Verb::Get => store::get(order, room),
         Verb::List => store::list(order, room),
-        Verb::Drop => store::drop_name(order, room),
     }
 }
 

@@ -18,13 +18,16 @@ pub const STRINGS: usize = 4096;
 /// The most bytes of data that are looked at in one message.
 pub const DATA: usize = 4096;
 
+/// Descriptors: all that can be asked for, and a last message that carries too many.
+pub type Fds = FdSet<[RawFd; MOST + MESSAGE]>;
+
 /// What is small comes first: it is reached by shorter instructions.
 #[repr(C)]
 pub struct Room {
     /// How many of `fds` there are.
     pub fds_used: usize,
-    /// What has arrived: all that can be asked for, and a last message that carries too many.
-    pub arrived: FdSet<[RawFd; MOST + MESSAGE]>,
+    /// What has arrived.
+    pub arrived: Fds,
     pub control: ControlBuf<[u8; Rights::space(MESSAGE)]>,
     /// What is to be sent, in the order given.
     pub fds: [BorrowedFd<'static>; MOST],
@@ -37,7 +40,7 @@ impl Room {
     pub const fn new() -> Self {
         Self {
             fds_used: 0,
-            arrived: FdSet::new([0; MOST + MESSAGE]),
+            arrived: Fds::new([0; MOST + MESSAGE]),
             control: ControlBuf::new(),
             fds: [rt::stdin(); MOST],
             data: [0; DATA],

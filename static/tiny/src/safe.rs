@@ -13,8 +13,8 @@
 mod rt;
 
 use scmsg::{
-    ControlBuf, Encoder, IoSlice, IoSliceMut, RecvFlags, RecvMsg, Rights, SendFlags, SendMsg, SocketFlags, SocketType,
-    recvmsg, sendmsg, socketpair,
+    CMSG_LEN, ControlBuf, Encoder, IoSlice, IoSliceMut, RecvFlags, RecvMsg, Rights, SendFlags, SendMsg, SocketFlags,
+    SocketType, recvmsg, sendmsg, socketpair,
 };
 
 /// What is written.
@@ -22,10 +22,10 @@ const LINE: &[u8] = b"passed\n";
 
 /// Exit status 0 if the line was written, 1 if anything failed.
 fn main(_: rt::Stack) -> i32 {
-    i32::from(pass() != Some(LINE.len()))
+    i32::from(pass().is_none())
 }
 
-fn pass() -> Option<usize> {
+fn pass() -> Option<()> {
     let (here, there) = socketpair(SocketType::SEQPACKET, SocketFlags::empty()).ok()?;
 
     let mut buf = ControlBuf::<[u8; Rights::space(1)]>::new();
@@ -37,9 +37,8 @@ fn pass() -> Option<usize> {
 
     let mut byte = [0];
     let mut data = [IoSliceMut::new(&mut byte)];
-    let mut message = RecvMsg::new(&mut data).control(&mut buf);
-    let mut received = recvmsg(&there, &mut message, RecvFlags::empty()).ok()?;
-    let [fd] = received.control.take_exact().ok()?;
+    let mut message = RecvMsg::new(&mut data).control(&mut buf).limit(CMSG_LEN(4));
+    let fd = recvmsg(&there, &mut message, RecvFlags::empty()).ok()?.control.take_fd();
 
-    rt::write(&fd, LINE).ok()
+    (rt::write(fd?.ok()?, LINE) == Ok(LINE.len())).then_some(())
 }

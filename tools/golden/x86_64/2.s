@@ -20,8 +20,8 @@ send: # 20 instructions
  #APP
  syscall
  #NO_APP
- cmpq $-4096, %rax
- ja L0
+ testl %eax, %eax
+ js L0
  movq %rax, 8(%r8)
  xorl %eax, %eax
  jmp L1
@@ -34,11 +34,15 @@ L1:
  movq %r8, %rax
  retq
 
-receive: # 48 instructions
+receive: # 50 instructions
+ pushq %r14
+ pushq %rbx
  movq %rdx, %r9
  movq %rdi, %r8
- movq 56(%rdx), %rax
- movq %rax, 40(%rdx)
+ movq 56(%rdx), %r10
+ movq (%rdx), %r14
+ movq 32(%rdx), %rbx
+ movq %r10, 40(%rdx)
  movl $128, 8(%rdx)
  movl %esi, %edi
  movl $1073741824, %edx
@@ -47,75 +51,73 @@ receive: # 48 instructions
  #APP
  syscall
  #NO_APP
- cmpq $-4095, %rax
- jae L0
- movq (%r9), %rdx
- movq 56(%r9), %rcx
- testq %rdx, %rdx
+ testl %eax, %eax
+ js L0
+ testq %r14, %r14
  je L1
- movl 8(%r9), %esi
- cmpw $1, (%rdx)
- movl $110, %edi
- movl $128, %r10d
- cmovel %edi, %r10d
- cmpl %esi, %r10d
- cmovael %esi, %r10d
- movl %r10d, 128(%rdx)
+ movl 8(%r9), %ecx
+ cmpw $1, (%r14)
+ movl $110, %edx
+ movl $128, %esi
+ cmovel %edx, %esi
+ cmpl %ecx, %esi
+ cmovael %ecx, %esi
+ movl %esi, 128(%r14)
 L1:
- movq 40(%r9), %rdx
- cmpq %rdx, %rcx
- cmovbq %rcx, %rdx
- movl $-1073741825, %esi
- andl 48(%r9), %esi
- movq 32(%r9), %rdi
- testq %rdx, %rdx
+ movq 40(%r9), %rcx
+ cmpq %rcx, %r10
+ cmovbq %r10, %rcx
+ movl $-1073741825, %edx
+ andl 48(%r9), %edx
+ testq %rcx, %rcx
  movq %rax, (%r8)
  movq %r9, 8(%r8)
- movq %rdi, 16(%r8)
- movq %rdx, 24(%r8)
- movq %rcx, 32(%r8)
- movl %esi, 40(%r8)
+ movq %rbx, 16(%r8)
+ movq %rcx, 24(%r8)
+ movq %r10, 32(%r8)
+ movl %edx, 40(%r8)
  sete 44(%r8)
- movl %esi, 48(%r8)
- movq %r8, %rax
- retq
+ movl %edx, 48(%r8)
+ jmp L2
 L0:
  negl %eax
  movl %eax, (%r8)
  movb $2, 44(%r8)
+L2:
  movq %r8, %rax
+ popq %rbx
+ popq %r14
  retq
 
-take: # 74 instructions
+take: # 83 instructions
  pushq %r15
  pushq %r14
  pushq %r12
  pushq %rbx
  subq $24, %rsp
  movq %rsi, %r12
- movq %rdi, %r14
+ movq %rdi, %r15
  movl 24(%rsi), %eax
  testb $8, %al
  sete %cl
- movq (%rsi), %r15
+ movq (%rsi), %r14
  movq 8(%rsi), %rbx
- movq %rbx, %rdx
- addq $-20, %rdx
+ leaq -20(%rbx), %rdx
  cmpq $20, %rdx
  setb %dl
  andb %cl, %dl
  cmpb $1, %dl
  jne L0
- cmpq $20, (%r15)
+ cmpq $20, (%r14)
  jne L0
- cmpl $1, 8(%r15)
+ cmpl $1, 8(%r14)
  jne L0
- cmpl $1, 12(%r15)
+ cmpl $1, 12(%r14)
  jne L0
- movl 16(%r15), %ecx
+ movl 16(%r14), %ecx
  testl %ecx, %ecx
  js L0
- movl $-2147483648, 16(%r15)
+ movl $-2147483648, 16(%r14)
  movb $1, 28(%r12)
  jmp L1
 L0:
@@ -124,7 +126,7 @@ L0:
  sete %r8b
  movq 16(%r12), %rcx
  movq %rsp, %rdi
- movq %r15, %rsi
+ movq %r14, %rsi
  movq %rbx, %rdx
  callq _ZN5scmsg9ancillary17take_among_othersf958aa735b0c800aE
  movzbl 20(%rsp), %eax
@@ -136,36 +138,50 @@ L1:
  jmp L3
 L2:
  movups 4(%rsp), %xmm0
- movups %xmm0, 4(%r14)
+ movups %xmm0, 4(%r15)
  movzwl 21(%rsp), %edx
- movw %dx, 21(%r14)
+ movw %dx, 21(%r15)
  movzbl 23(%rsp), %edx
- movb %dl, 23(%r14)
+ movb %dl, 23(%r15)
 L3:
- movl %ecx, (%r14)
- movb %al, 20(%r14)
+ movl %ecx, (%r15)
+ movb %al, 20(%r15)
  cmpb $0, 28(%r12)
  jne L4
- movq %r15, %rdi
+ cmpq $24, %rbx
+ jae L5
+ movq _ZN5scmsg9ancillary10close_only@GOTPCREL(%rip), %rax
+ jmp L6
+L5:
+ movq _ZN5scmsg9ancillary10close_rest@GOTPCREL(%rip), %rax
+L6:
+ movq %r14, %rdi
  movq %rbx, %rsi
- callq *_ZN5scmsg9ancillary10close_rest@GOTPCREL(%rip)
+ callq *%rax
 L4:
- movq %r14, %rax
+ movq %r15, %rax
  addq $24, %rsp
  popq %rbx
  popq %r12
  popq %r14
  popq %r15
  retq
-L5:
- movq %rax, %r14
- cmpb $0, 28(%r12)
- jne L6
- movq %r15, %rdi
- movq %rbx, %rsi
- callq *_ZN5scmsg9ancillary10close_rest@GOTPCREL(%rip)
-L6:
- movq %r14, %rdi
- callq _Unwind_Resume@PLT
 L7:
+ movq %rax, %r15
+ cmpb $0, 28(%r12)
+ jne L8
+ cmpq $24, %rbx
+ jae L9
+ movq _ZN5scmsg9ancillary10close_only@GOTPCREL(%rip), %rax
+ jmp L10
+L9:
+ movq _ZN5scmsg9ancillary10close_rest@GOTPCREL(%rip), %rax
+L10:
+ movq %r14, %rdi
+ movq %rbx, %rsi
+ callq *%rax
+L8:
+ movq %r15, %rdi
+ callq _Unwind_Resume@PLT
+L11:
  callq *_RNvNtCsgEmfK2I1SDS_4core9panicking16panic_in_cleanup@GOTPCREL(%rip)

@@ -21,8 +21,8 @@ send: # 20 instructions
  #APP
  syscall
  #NO_APP
- cmpq $-4096, %rax
- ja L0
+ testl %eax, %eax
+ js L0
  movq %rax, 8(%r8)
  xorl %eax, %eax
  jmp L1
@@ -35,11 +35,15 @@ L1:
  movq %r8, %rax
  retq
 
-receive: # 47 instructions
+receive: # 50 instructions
+ pushq %r14
+ pushq %rbx
  movq %rdx, %r9
  movq %rdi, %r8
- movq 56(%rdx), %rax
- movq %rax, 40(%rdx)
+ movq 56(%rdx), %r10
+ movq (%rdx), %r14
+ movq 32(%rdx), %rbx
+ movq %r10, 40(%rdx)
  movl $128, 8(%rdx)
  movl %esi, %edi
  movl $1073741824, %edx
@@ -48,36 +52,33 @@ receive: # 47 instructions
  #APP
  syscall
  #NO_APP
- cmpq $-4095, %rax
- jae L0
- movq (%r9), %rdx
- movq 56(%r9), %rcx
- testq %rdx, %rdx
+ testl %eax, %eax
+ js L0
+ testq %r14, %r14
  je L1
- movl 8(%r9), %esi
- cmpw $1, (%rdx)
- movl $110, %edi
- movl $128, %r10d
- cmovel %edi, %r10d
- cmpl %esi, %r10d
- cmovael %esi, %r10d
- movl %r10d, 128(%rdx)
+ movl 8(%r9), %ecx
+ cmpw $1, (%r14)
+ movl $110, %edx
+ movl $128, %esi
+ cmovel %edx, %esi
+ cmpl %ecx, %esi
+ cmovael %ecx, %esi
+ movl %esi, 128(%r14)
 L1:
- movq 40(%r9), %rdx
- cmpq %rdx, %rcx
- cmovbq %rcx, %rdx
- movl $-1073741825, %esi
- andl 48(%r9), %esi
- movq 32(%r9), %rdi
- testq %rdx, %rdx
+ movq 40(%r9), %rcx
+ cmpq %rcx, %r10
+ cmovbq %r10, %rcx
+ movl $-1073741825, %edx
+ andl 48(%r9), %edx
+ testq %rcx, %rcx
  movq %rax, (%r8)
  movq %r9, 8(%r8)
- movq %rdi, 16(%r8)
- movq %rdx, 24(%r8)
- movq %rcx, 32(%r8)
- movl %esi, 40(%r8)
+ movq %rbx, 16(%r8)
+ movq %rcx, 24(%r8)
+ movq %r10, 32(%r8)
+ movl %edx, 40(%r8)
  sete 44(%r8)
- movl %esi, 48(%r8)
+ movl %edx, 48(%r8)
  jmp L2
 L0:
  negl %eax
@@ -85,47 +86,49 @@ L0:
  movb $2, 44(%r8)
 L2:
  movq %r8, %rax
+ popq %rbx
+ popq %r14
  retq
 
-take: # 72 instructions
+take: # 82 instructions
  pushq %r15
  pushq %r14
  pushq %r12
  pushq %rbx
  subq $24, %rsp
  movq %rsi, %r12
- movq %rdi, %rbx
+ movq %rdi, %r15
  movl 24(%rsi), %eax
  testb $8, %al
  jne L0
- movq (%r12), %r15
- movq 8(%r12), %r14
- leaq -40(%r14), %rcx
+ movq (%r12), %r14
+ movq 8(%r12), %rbx
+ leaq -40(%rbx), %rcx
  cmpq $-20, %rcx
  jb L1
- cmpq $20, (%r15)
+ cmpq $20, (%r14)
  jne L1
- cmpl $1, 8(%r15)
+ cmpl $1, 8(%r14)
  jne L1
- cmpl $1, 12(%r15)
+ cmpl $1, 12(%r14)
  jne L1
- movl 16(%r15), %ecx
+ movl 16(%r14), %ecx
  testl %ecx, %ecx
  js L1
- movl $-2147483648, 16(%r15)
+ movl $-2147483648, 16(%r14)
  movb $1, 28(%r12)
  jmp L2
 L0:
- movq (%r12), %r15
- movq 8(%r12), %r14
+ movq (%r12), %r14
+ movq 8(%r12), %rbx
 L1:
  xorl %r8d, %r8d
  testb $8, %al
  sete %r8b
  movq 16(%r12), %rcx
  movq %rsp, %rdi
- movq %r15, %rsi
- movq %r14, %rdx
+ movq %r14, %rsi
+ movq %rbx, %rdx
  callq *_ZN5scmsg9ancillary17take_among_others@GOTPCREL(%rip)
  movb 20(%rsp), %al
  movl (%rsp), %ecx
@@ -136,36 +139,50 @@ L2:
  jmp L4
 L3:
  movups 4(%rsp), %xmm0
- movups %xmm0, 4(%rbx)
+ movups %xmm0, 4(%r15)
  movzwl 21(%rsp), %edx
- movw %dx, 21(%rbx)
+ movw %dx, 21(%r15)
  movb 23(%rsp), %dl
- movb %dl, 23(%rbx)
+ movb %dl, 23(%r15)
 L4:
- movl %ecx, (%rbx)
- movb %al, 20(%rbx)
+ movl %ecx, (%r15)
+ movb %al, 20(%r15)
  cmpb $0, 28(%r12)
  jne L5
- movq %r15, %rdi
- movq %r14, %rsi
- callq *_ZN5scmsg9ancillary10close_rest@GOTPCREL(%rip)
+ cmpq $24, %rbx
+ jae L6
+ movq _ZN5scmsg9ancillary10close_only@GOTPCREL(%rip), %rax
+ jmp L7
+L6:
+ movq _ZN5scmsg9ancillary10close_rest@GOTPCREL(%rip), %rax
+L7:
+ movq %r14, %rdi
+ movq %rbx, %rsi
+ callq *%rax
 L5:
- movq %rbx, %rax
+ movq %r15, %rax
  addq $24, %rsp
  popq %rbx
  popq %r12
  popq %r14
  popq %r15
  retq
-L6:
- movq %rax, %rbx
- cmpb $0, 28(%r12)
- jne L7
- movq %r15, %rdi
- movq %r14, %rsi
- callq *_ZN5scmsg9ancillary10close_rest@GOTPCREL(%rip)
-L7:
- movq %rbx, %rdi
- callq _Unwind_Resume@PLT
 L8:
+ movq %rax, %r15
+ cmpb $0, 28(%r12)
+ jne L9
+ cmpq $24, %rbx
+ jae L10
+ movq _ZN5scmsg9ancillary10close_only@GOTPCREL(%rip), %rax
+ jmp L11
+L10:
+ movq _ZN5scmsg9ancillary10close_rest@GOTPCREL(%rip), %rax
+L11:
+ movq %r14, %rdi
+ movq %rbx, %rsi
+ callq *%rax
+L9:
+ movq %r15, %rdi
+ callq _Unwind_Resume@PLT
+L12:
  callq *_RNvNtCsgEmfK2I1SDS_4core9panicking16panic_in_cleanup@GOTPCREL(%rip)

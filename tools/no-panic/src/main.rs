@@ -358,6 +358,7 @@ static KEPT: &[&[Kept]] = &[
         "scmsg::Ancillary::take_exact" => Ancillary::take_exact::<1>,
         "scmsg::Ancillary::take_exact" => Ancillary::take_exact::<3>,
         "scmsg::Ancillary::take_exact" => Ancillary::take_exact::<253>,
+        "scmsg::Ancillary::take_fd" => Ancillary::take_fd,
         "scmsg::Ancillary::take_fds" => Ancillary::take_fds,
         "scmsg::Ancillary::take_into" => Ancillary::take_into::<Borrowed>,
         "scmsg::Ancillary::take_into" => Ancillary::take_into::<[RawFd; 0]>,
