@@ -5,10 +5,9 @@
 
 use core::ffi::CStr;
 
-use scmsg::{RawFd, SocketAddr};
+use scmsg::RawFd;
 
-use crate::fail::{Exit, Result, Task};
-use crate::out::append;
+use crate::fail::{Result, Task, Why};
 use crate::room::Room;
 use crate::rt::{Stack, Strings};
 use crate::sys;
@@ -81,7 +80,7 @@ pub struct Order {
     pub verb: Verb,
     pub count: usize,
     /// Milliseconds; 0 for none.
-    pub timeout: u32,
+    pub timeout: u64,
     /// On the clock of [`sys::now`].
     pub deadline: u64,
     /// Empty where the subcommand has none.
@@ -89,9 +88,8 @@ pub struct Order {
     /// The words of COMMAND; none if there is none.
     pub command: Strings,
     pub stack: Stack,
-    /// Of SOCKET, and its path if it is no abstract name.
+    /// Of SOCKET, unless its name is abstract.
     pub path: Option<&'static CStr>,
-    pub addr: SocketAddr,
 }
 
 impl Order {
@@ -107,7 +105,6 @@ impl Order {
             command: stack.args(),
             stack,
             path: None,
-            addr: SocketAddr::unnamed(),
         }
     }
 
@@ -116,9 +113,10 @@ impl Order {
     }
 
     /// Reads the words; the descriptors to send go into the room. Stops at a wish for help or the version.
+    #[inline(never)]
     pub fn parse(&mut self, room: &mut Room) -> Result {
-        let mut operands = [c""; 3];
-        let (mut given, mut wanted, mut rest, mut takes) = (0, 1, Rest::Nothing, 0);
+        let (mut given, mut wanted, mut rest, mut takes) = (0_u8, 1, Rest::Nothing, 0);
+        let mut socket = c"";
         let mut only_operands = false;
         // The first is the program's name.
         self.command.next();
@@ -135,74 +133,70 @@ impl Order {
                 let bit = option(dashed);
                 self.options |= bit;
                 match bit {
-                    0 => return Err(self.task.usage(b"no such option; try --help")),
+                    0 => return Err(self.task.fail(Why::NoOption)),
                     HELP | VERSION => return Ok(()),
                     COUNT | TIMEOUT => self.value(bit)?,
                     _ => {}
                 }
-            } else if given < wanted {
-                if let Some(place) = operands.get_mut(usize::from(given)) {
-                    *place = word;
-                }
-                if given == 0 {
+                continue;
+            }
+            match given {
+                0 => {
                     let word = pad(bytes);
-                    let found = VERBS.iter().find(|(name, ..)| *name == word);
-                    let found = found.ok_or_else(|| self.task.usage(b"no such subcommand; try --help"))?;
+                    let Some(found) = VERBS.iter().find(|(name, ..)| *name == word) else {
+                        return Err(self.task.fail(Why::NoSubcommand));
+                    };
                     (_, self.verb, wanted, rest, takes) = *found;
                 }
-                given = given.saturating_add(1);
-            } else {
-                match rest {
+                1 => socket = word,
+                2 if wanted == 3 => self.name = bytes,
+                _ => match rest {
                     Rest::Descriptors => self.push(room, bytes)?,
+                    Rest::Nothing => return Err(self.task.fail(Why::TooManyWords)),
                     Rest::Command | Rest::MaybeCommand => {
                         self.command = here;
                         rest = Rest::MaybeCommand;
                         break;
                     }
-                    Rest::Nothing => return Err(self.task.usage(b"one word too many")),
-                }
+                },
             }
+            given = given.saturating_add(1);
         }
-        let [subcommand, socket, name] = operands.map(CStr::to_bytes);
-        self.task.on = subcommand;
         if given < wanted || rest == Rest::Command {
-            return Err(self.task.usage(b"something is missing; try --help"));
+            return Err(self.task.fail(Why::Missing));
         }
         if self.options & !takes != 0 {
-            return Err(self.task.usage(b"does not take this option; try --help"));
+            return Err(self.task.fail(Why::OtherOption));
         }
-        self.name = name;
-        if wanted == 3 && !good_name(name) {
-            self.task.on = name;
-            return Err(self.task.usage(b"a name is 1 to 64 visible ASCII characters without a colon"));
+        if wanted == 3 && !good_name(self.name) {
+            return Err(self.task.fail(Why::BadName));
         }
         if rest == Rest::Descriptors && room.fds_used == 0 {
             self.push(room, b"0")?;
         }
-        let [_, path, _] = operands;
-        self.path = Some(path);
-        self.task.on = socket;
+        self.task.on = socket.to_bytes();
+        self.path = Some(socket);
         Ok(())
     }
 
     /// Reads the value of an option, the next word.
     fn value(&mut self, bit: u16) -> Result {
         let value = self.command.next().unwrap_or_default().to_bytes();
-        if bit == COUNT {
-            let count = number(value).filter(|count| (1..=1024).contains(count));
-            self.count = usize::try_from(count.ok_or_else(|| self.task.usage(b"wants 1 to 1024"))?).unwrap_or(1);
-        } else {
-            self.timeout = milliseconds(value).ok_or_else(|| self.task.usage(b"wants seconds, such as 3 or 0.5"))?;
+        let decimals = if bit == TIMEOUT { 3 } else { 0 };
+        match number(value, decimals) {
+            Some(time @ 1..) if bit == TIMEOUT => self.timeout = time,
+            Some(count @ 1..=1024) => self.count = usize::try_from(count).unwrap_or(1),
+            _ => return Err(self.task.fail(Why::BadNumber)),
         }
         Ok(())
     }
 
     /// Takes a number, which must be an open descriptor, to be sent.
     fn push(&self, room: &mut Room, word: &[u8]) -> Result {
-        let fd = number(word).and_then(|fd| RawFd::try_from(fd).ok()).and_then(|fd| sys::inherited(fd).ok());
+        let fd = number(word, 0).and_then(|fd| sys::inherited(RawFd::try_from(fd).ok()?).ok());
         match (fd, room.fds.get_mut(room.fds_used)) {
             (Some(fd), Some(place)) => *place = fd,
-            _ => return Err(self.task.usage(b"EBADF (Not an open descriptor, or more than 1024)")),
+            _ => return Err(self.task.fail(Why::NotOpen)),
         }
         room.fds_used = room.fds_used.saturating_add(1);
         Ok(())
@@ -214,42 +208,41 @@ pub fn good_name(name: &[u8]) -> bool {
     !name.is_empty() && name.len() <= 64 && name.iter().all(|byte| byte.is_ascii_graphic() && *byte != b':')
 }
 
-/// A word with zeros behind it; all zeros if it is longer.
+/// A word with zeros behind it; of a longer one, what no word is.
 fn pad(word: &[u8]) -> Word {
     let mut padded = [0; 8];
-    append(&mut padded, &mut 0, word);
-    padded
+    padded.iter_mut().zip(word).for_each(|(to, from)| *to = *from);
+    if word.len() > 8 { [1; 8] } else { padded }
 }
 
 /// The bit of what is behind the first dash of an option; 0 if there is none such.
+#[inline(never)]
 fn option(dashed: &[u8]) -> u16 {
-    let long = dashed.strip_prefix(b"-").map(pad);
-    let found = OPTIONS.iter().find(|(name, letter, _)| match long {
-        Some(long) => *name == long,
-        None => dashed == [*letter],
+    let found = OPTIONS.iter().find(|(name, letter, _)| match dashed {
+        [b'-', long @ ..] => *name == pad(long),
+        short => short == [*letter],
     });
     found.map_or(0, |(_, _, bit)| *bit)
 }
 
-/// Decimal digits, at most 9 of them, and nothing else.
-fn number(word: &[u8]) -> Option<u32> {
-    let mut sum = 0_u32;
+/// Digits, and `decimals` more behind a point or left out: their number without the point.
+fn number(word: &[u8], mut decimals: u32) -> Option<u64> {
+    let mut sum = 0_u64;
+    let mut point = false;
     for byte in word {
         let digit = byte.wrapping_sub(b'0');
-        if digit > 9 || word.len() > 9 {
+        if *byte == b'.' && !point && decimals != 0 {
+            point = true;
+            continue;
+        }
+        if digit > 9 || point && decimals == 0 || word.len() > 9 {
             return None;
         }
-        sum = sum.wrapping_mul(10).wrapping_add(u32::from(digit));
+        decimals = decimals.wrapping_sub(u32::from(point));
+        sum = sum.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    for _ in 0..decimals {
+        sum = sum.wrapping_mul(10);
     }
     if word.is_empty() { None } else { Some(sum) }
-}
-
-/// Seconds as milliseconds: up to 999,999, and up to three decimals.
-fn milliseconds(word: &[u8]) -> Option<u32> {
-    let mut digits = [b'0'; 9];
-    let point = word.iter().position(|byte| *byte == b'.').unwrap_or(word.len());
-    let (whole, part) = word.split_at_checked(point)?;
-    let part = part.get(1..).unwrap_or_default();
-    let good = part.len() <= 3 && append(&mut digits, &mut 6_usize.checked_sub(point)?, whole) && append(&mut digits, &mut 6, part);
-    number(&digits).filter(|time| good && *time != 0)
 }

@@ -11,35 +11,30 @@ use scmsg::sockopt::{PeerCred, PeerPidFd};
 use scmsg::{PollFd, PollFlags, getsockopt, poll};
 
 use crate::args::Order;
-use crate::fail::{Result, errno_text};
-use crate::out::Out;
+use crate::fail::{Result, add_errno};
 use crate::room::Room;
 use crate::rt;
+use crate::text::Text;
 
 /// Prints it, and becomes COMMAND with the process descriptor if there is one.
 pub fn creds(order: &mut Order, room: &mut Room) -> Result {
-    let socket = order.meet(false, true)?;
+    let socket = order.meet(&room.addr, false, true)?;
     order.task.what = b"creds";
     let who = getsockopt(&socket, PeerCred).map_err(|errno| order.task.errno(errno))?;
     let process = getsockopt(&socket, PeerPidFd);
-    let mut out = Out::new(rt::stdout());
+    let text = room.text.clear();
     // 0 is a process outside this pid namespace.
-    for (name, number) in [(b"pid ", who.pid.map_or(0, NonZeroU32::get)), (b"uid ", who.uid), (b"gid ", who.gid)] {
-        out.shown(name);
-        out.number(number);
-        out.shown(b"\n");
+    text.add(b"pid ").number(who.pid.map_or(0, NonZeroU32::get));
+    text.add(b"\nuid ").number(who.uid).add(b"\ngid ").number(who.gid).add(b"\npidfd ");
+    match &process {
+        Ok(process) => {
+            // Readable once it has ended, but for what its parent still has to collect.
+            let running = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(Duration::ZERO)) == Ok(0);
+            text.add(if running { b"running" } else { b"ended" });
+        }
+        Err(errno) => add_errno(text, *errno),
     }
-    out.shown(b"pidfd ");
-    out.shown(match &process {
-        // Readable once it has ended, but for what its parent still has to collect.
-        Ok(process) => match poll(&mut [PollFd::new(process, PollFlags::IN)], Some(Duration::ZERO)) {
-            Ok(0) => b"running",
-            _ => b"ended",
-        },
-        Err(errno) => errno_text(*errno),
-    });
-    out.shown(b"\n");
-    order.print(&mut out)?;
+    order.print(text.add(b"\n"))?;
     match (order.command.clone().next(), process) {
         (None, _) => Ok(()),
         (_, Err(errno)) => Err(order.task.errno(errno)),
@@ -52,9 +47,11 @@ pub fn creds(order: &mut Order, room: &mut Room) -> Result {
 }
 
 impl Order {
-    /// Ends the output of a subcommand.
-    pub fn print(&mut self, out: &mut Out) -> Result {
-        self.task.what = b"print";
-        out.flush().map_or(Ok(()), |errno| Err(self.task.errno(errno)))
+    /// Writes to standard output.
+    pub fn print(&mut self, text: &mut Text) -> Result {
+        text.write(rt::stdout()).map_err(|errno| {
+            self.task.what = b"print";
+            self.task.errno(errno)
+        })
     }
 }

@@ -14,7 +14,6 @@ use scmsg::{Errno, RawFd};
 
 use crate::args::{ACTIVATE, Order};
 use crate::fail::{Exit, Result, Task};
-use crate::out::{append, append_number};
 use crate::room::Room;
 use crate::sys;
 
@@ -31,21 +30,24 @@ impl Order {
         let count = room.arrived.len();
         let listen = self.has(ACTIVATE) || count > 1;
         self.lay_out(room, if listen { FIRST } else { 0 })?;
-        let (mut fds_line, mut pid_line) = ([0; 24], [0; 24]);
         let mut places = room.env.iter_mut();
         if listen {
-            put(places.next(), line(&mut fds_line, b"LISTEN_FDS=", u32::try_from(count).unwrap_or(0)));
-            put(places.next(), line(&mut pid_line, b"LISTEN_PID=", sys::pid()));
+            let lines = room.text.clear();
+            lines.add(b"LISTEN_FDS=").number(u32::try_from(count).unwrap_or(0)).add(&[0]);
+            let second = lines.as_bytes().len();
+            lines.add(b"LISTEN_PID=").number(sys::pid()).add(&[0]);
+            let lines = lines.as_bytes();
+            put(places.next(), lines);
+            put(places.next(), lines.get(second..).unwrap_or_default());
         }
         let mut path = PATH;
         for string in self.stack.env() {
-            match string.to_bytes() {
-                // What was meant for this program.
-                [b'L', b'I', b'S', b'T', b'E', b'N', b'_', ..] => continue,
-                [b'P', b'A', b'T', b'H', b'=', folders @ ..] => path = folders,
-                _ => {}
+            let line = string.to_bytes();
+            path = line.strip_prefix(b"PATH=").unwrap_or(path);
+            // What was meant for this program is not handed on.
+            if !line.starts_with(b"LISTEN_") {
+                put(places.next(), line);
             }
-            put(places.next(), string.as_ptr());
         }
         // The null behind them is one that nothing has written to.
         if places.next().is_none() {
@@ -53,7 +55,7 @@ impl Order {
         }
         let errno = self.search(path, room);
         self.task.errno(errno);
-        Err(if errno == Errno::ENOENT { Exit::NOT_FOUND } else { Exit::NOT_EXECUTABLE })
+        Exit::new(if errno == Errno::ENOENT { 127 } else { 126 }).map_or(Ok(()), Err)
     }
 
     /// Lays descriptors out from `to` on, where they survive `execve` and no other from 3 on does.
@@ -67,7 +69,7 @@ impl Order {
             // Nothing closes it any more but `execve`, or the end of the program.
             let fd = fd.into_raw_fd();
             if fd <= before || fd < to {
-                return Err(self.task.fail(Exit::SYSTEM, b"descriptors out of order"));
+                return Err(self.task.errno(Errno::EBADF));
             }
             before = fd;
             // SAFETY: the place is 0, which this program uses no more, or was an inherited number, which it never used, or is one of
@@ -87,38 +89,35 @@ impl Order {
         }
         let direct = program.iter().any(|byte| *byte == b'/');
         for folder in path.split(|byte| *byte == b':') {
-            let mut used = 0;
+            let file = room.path.clear();
             // An empty directory is the current one.
-            let here = direct || folder.is_empty();
-            let parts: [&[u8]; 4] = if here { [b"", b"", program, b"\0"] } else { [folder, b"/", program, b"\0"] };
-            if !parts.iter().all(|part| append(&mut room.data, &mut used, part)) {
+            if !direct && !folder.is_empty() {
+                file.add(folder).add(b"/");
+            }
+            file.add(program).add(&[0]);
+            if file.cut {
                 said = Errno::ENAMETOOLONG;
                 continue;
             }
-            // SAFETY: the path was just written, up to its zero byte; the words are the kernel's list; the environment ends with the
-            // null behind its last entry, which nothing has written to, and its strings live on.
-            let errno = unsafe { sys::execve(room.data.as_ptr(), self.command.as_ptr(), room.env.as_ptr()) };
+            let (file, words, env) = (file.as_bytes().as_ptr(), self.command.as_ptr(), room.env.as_ptr());
+            // SAFETY: the path was just written, up to its zero byte; the words are the kernel's list; the environment ends with
+            // the null behind its last entry, which nothing has written to, and its strings live on.
+            let errno = unsafe { sys::execve(file, words, env) };
             match errno {
-                Errno::ENOENT | Errno::ENOTDIR if !direct => {}
+                _ if direct => return errno,
+                Errno::ENOENT | Errno::ENOTDIR => {}
                 // Another directory may have one that can be executed.
-                Errno::EACCES if !direct => said = errno,
-                errno => return errno,
+                Errno::EACCES => said = errno,
+                _ => return errno,
             }
         }
         said
     }
 }
 
-/// Writes `NAME=number`, behind which a zero byte is left.
-fn line(bytes: &mut [u8; 24], name: &[u8], number: u32) -> *const c_char {
-    let mut used = 0;
-    append(bytes, &mut used, name);
-    append_number(bytes, &mut used, number);
-    bytes.as_ptr().cast()
-}
-
-fn put(place: Option<&mut *const c_char>, string: *const c_char) {
+/// Adds a string, behind which there is a zero byte.
+fn put(place: Option<&mut *const c_char>, string: &[u8]) {
     if let Some(place) = place {
-        *place = string;
+        *place = string.as_ptr().cast();
     }
 }

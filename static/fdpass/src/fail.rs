@@ -6,48 +6,70 @@
 //! ```
 //!
 //! Laws: the line is written where it goes wrong, and the exit status alone goes up; it says whose fault it was, so that a
-//! script need not read the line.
+//! script need not read the line; every sentence of the program is here.
 
-use core::num::NonZeroU8;
+use core::num::NonZeroI32;
 
 use scmsg::Errno;
 
-use crate::out::Out;
 use crate::rt;
+use crate::text::Text;
 
 /// The exit status of a program that did not do what it was asked.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Exit(NonZeroU8);
-
-impl Exit {
-    /// The system refused.
-    pub const SYSTEM: Self = Self::new(1);
-    /// The command line is wrong.
-    pub const USAGE: Self = Self::new(2);
-    /// The peer did something else than its part.
-    pub const PEER: Self = Self::new(3);
-    /// The time was over.
-    pub const TIME: Self = Self::new(4);
-    /// The store said no.
-    pub const STORE: Self = Self::new(5);
-    /// COMMAND is there and cannot be executed.
-    pub const NOT_EXECUTABLE: Self = Self::new(126);
-    /// There is no COMMAND of this name.
-    pub const NOT_FOUND: Self = Self::new(127);
-
-    const fn new(status: u8) -> Self {
-        match NonZeroU8::new(status) {
-            Some(status) => Self(status),
-            None => Self(NonZeroU8::MAX),
-        }
-    }
-
-    pub const fn status(self) -> u8 {
-        self.0.get()
-    }
-}
+///
+/// 1: the system refused. 2: the command line is wrong. 3: the peer did something else than its part. 4: the time was over.
+/// 5: the store said no. 126: COMMAND is there and cannot be executed. 127: there is none of this name.
+pub type Exit = NonZeroI32;
 
 pub type Result<T = ()> = core::result::Result<T, Exit>;
+
+macro_rules! sentences {
+    ($($name:ident $exit:literal $text:literal,)*) => {
+        /// What can be wrong that no call says.
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Why {
+            /// Nothing.
+            Done,
+            $($name,)*
+        }
+
+        impl Why {
+            #[allow(clippy::as_conversions, reason = "it is one byte by its declaration")]
+            pub const fn to_byte(self) -> u8 {
+                self as u8
+            }
+        }
+
+        /// Exit status, sentence, 0 of each.
+        static SENTENCES: &[u8] = concat!($("\0", $exit, $text),*).as_bytes();
+    };
+}
+
+sentences! {
+    Bad "\x05" "not a request of this store",
+    Unknown "\x05" "no such name in the store",
+    Taken "\x05" "the name is taken",
+    Full "\x05" "the store is full",
+    NoRoom "\x05" "no room for so many descriptors",
+    Lost "\x05" "descriptors were lost on the way",
+    Busy "\x05" "too many descriptors are on their way",
+    NoOption "\x02" "no such option",
+    NoSubcommand "\x02" "no such subcommand; try --help",
+    TooManyWords "\x02" "one word too many",
+    Missing "\x02" "something is missing; try --help",
+    OtherOption "\x02" "an option of another subcommand",
+    BadName "\x02" "not a NAME: 1 to 64 visible ASCII bytes but :",
+    BadNumber "\x02" "-n wants 1 to 1024, -t seconds",
+    NotOpen "\x02" "not an open descriptor (EBADF)",
+    NoName "\x02" "empty name",
+    TooLong "\x02" "too long: 108 bytes fit, 107 behind @",
+    TimedOut "\x04" "timed out",
+    NoDescriptors "\x03" "data without descriptors",
+    TooMany "\x03" "too many descriptors",
+    TooManyForName "\x02" "more than 253 descriptors",
+    OddAnswer "\x03" "not an answer of a store",
+}
 
 /// What is being done, and to what: the beginning of a line, should it fail.
 #[derive(Clone, Copy)]
@@ -57,85 +79,127 @@ pub struct Task {
 }
 
 impl Task {
+    /// Begins the line.
+    #[cold]
+    #[inline(never)]
+    fn begin(&self, text: &mut Text) {
+        text.add(b"fdpass: ").add(self.what).add(b" ").add(self.on).add(b": ");
+    }
+
     /// Something is not as it should be.
     #[cold]
     #[inline(never)]
-    pub fn fail(&self, exit: Exit, why: &[u8]) -> Exit {
-        let mut out = Out::new(rt::stderr());
-        for part in [b"fdpass: ", self.what, b" ", self.on, b": ", why, b"\n"] {
-            out.shown(part);
+    pub fn fail(&self, why: Why) -> Exit {
+        self.answer(why.to_byte())
+    }
+
+    /// The same, by the number of the sentence.
+    #[cold]
+    #[inline(never)]
+    pub fn answer(&self, why: u8) -> Exit {
+        let mut text = Text::new();
+        self.begin(&mut text);
+        let mut exit = 0;
+        if let Some([status, why @ ..]) = SENTENCES.split(|byte| *byte == 0).nth(usize::from(why)) {
+            exit = i32::from(*status);
+            text.add(why);
         }
-        // Nothing is left to do if it cannot be written.
-        out.flush();
-        exit
+        end(&mut text, exit)
     }
 
     /// A call failed.
     #[cold]
     #[inline(never)]
     pub fn errno(&self, errno: Errno) -> Exit {
-        self.fail(Exit::SYSTEM, errno_text(errno))
-    }
-
-    /// The command line is not as it should be.
-    #[cold]
-    #[inline(never)]
-    pub fn usage(&self, why: &[u8]) -> Exit {
-        self.fail(Exit::USAGE, why)
+        let mut text = Text::new();
+        self.begin(&mut text);
+        add_errno(&mut text, errno);
+        end(&mut text, if matches!(errno, Errno::EPIPE | Errno::ECONNRESET) { 3 } else { 1 })
     }
 }
 
-/// `ECONNREFUSED (Connection refused)`.
+/// Ends the line and writes it. Nothing is left to do if that fails, too.
+#[cold]
 #[inline(never)]
-pub fn errno_text(errno: Errno) -> &'static [u8] {
-    for known in TEXTS.split(|byte| *byte == 0) {
-        if let [of, text @ ..] = known {
-            if i32::from(*of) == errno.raw() {
-                return text;
+fn end(text: &mut Text, exit: i32) -> Exit {
+    let _ = text.add(b"\n").write(rt::stderr());
+    Exit::new(exit).unwrap_or(Exit::MIN)
+}
+
+/// Adds `ECONNREFUSED (Connection refused)`.
+#[inline(never)]
+pub fn add_errno(text: &mut Text, errno: Errno) {
+    for known in ERRNOS.split(|byte| *byte == 0) {
+        match known {
+            [number, name, rest @ ..] if i32::from(*number) == errno.raw() => {
+                let (name, said) = rest.split_at_checked(usize::from(*name)).unwrap_or_default();
+                text.add(b"E").add(name).add(b" (").add(said).add(b")");
+                return;
             }
+            _ => {}
         }
     }
-    b"an error without a name"
+    text.add(b"error number ").number(u32::try_from(errno.raw()).unwrap_or(0));
 }
 
-/// What the crate says of every errno, and of `ENOEXEC`, which is no socket's: number, text, 0. The crate's own two functions
-/// would become tables with holes, of twice the size.
-static TEXTS: [u8; texts(&mut [])] = {
-    let mut bytes = [0; texts(&mut [])];
-    texts(&mut bytes);
+/// What the crate says of the errors that a unix socket or a file can have, and of `ENOEXEC`: number, bytes of the name without
+/// its E, name, text, 0. The crate's own two functions would become tables with holes, of twice the size.
+static ERRNOS: [u8; errnos(&mut [])] = {
+    let mut bytes = [0; errnos(&mut [])];
+    errnos(&mut bytes);
     bytes
 };
 
 /// Writes them to `out` if it has any room: how long they are.
 #[allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing, reason = "runs in the compiler only")]
-const fn texts(out: &mut [u8]) -> usize {
+const fn errnos(out: &mut [u8]) -> usize {
     let mut used = 0;
     let mut number = 1_u8;
     while number < u8::MAX {
-        let named = match Errno::from_raw(number as i32) {
+        let errno = match Errno::from_raw(number as i32) {
             Some(errno) => errno,
             None => Errno::EINVAL,
         };
-        let (name, text) = match named.name() {
-            Some(name) => (name, named.text()),
+        let (name, said) = match errno.name() {
+            // Of the internet, of numbers, of streams of old.
+            _ if matches!(
+                errno,
+                Errno::EADDRNOTAVAIL
+                    | Errno::EALREADY
+                    | Errno::EDESTADDRREQ
+                    | Errno::EDOM
+                    | Errno::EHOSTUNREACH
+                    | Errno::EINPROGRESS
+                    | Errno::ENETDOWN
+                    | Errno::ENETUNREACH
+                    | Errno::ENODATA
+                    | Errno::EOVERFLOW
+                    | Errno::EPROTO
+                    | Errno::ERANGE
+            ) =>
+            {
+                ("", "")
+            }
+            Some(name) => (name, errno.text()),
             None if number as u32 == linux_raw_sys::errno::ENOEXEC => ("ENOEXEC", "not a program"),
             None => ("", ""),
         };
-        if !name.is_empty() {
-            let parts: [&[u8]; 5] = [&[number], name.as_bytes(), b" (", text.as_bytes(), b")\0"];
-            let mut part = 0;
-            while part < parts.len() {
-                let mut at = 0;
-                while at < parts[part].len() {
-                    if !out.is_empty() {
-                        let byte = parts[part][at];
-                        out[used] = if part == 3 && at == 0 { byte.to_ascii_uppercase() } else { byte };
-                    }
-                    used += 1;
-                    at += 1;
-                }
-                part += 1;
+        let mut at = if name.is_empty() { usize::MAX } else { 0 };
+        // Number and length, name, text, 0.
+        let (first, second) = (name.len() + 1, name.len() + 1 + said.len());
+        while at <= second {
+            if !out.is_empty() {
+                out[used] = match at {
+                    0 => number,
+                    1 => name.len() as u8 - 1,
+                    _ if at <= first - 1 => name.as_bytes()[at - 1],
+                    _ if at == first => said.as_bytes()[0].to_ascii_uppercase(),
+                    _ if at < second => said.as_bytes()[at - first],
+                    _ => 0,
+                };
             }
+            used += 1;
+            at += 1;
         }
         number += 1;
     }

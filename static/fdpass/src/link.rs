@@ -14,44 +14,48 @@ use core::time::Duration;
 use scmsg::sockopt::PeerCred;
 use scmsg::{
     BorrowedFd, ControlBuf, Encoder, Errno, Family, IoSlice, IoSliceMut, MsgFlags, OwnedFd, PollFd, PollFlags,
-    RecvFlags, RecvMsg, SendFlags, SendMsg, SocketAddr, SocketFlags, SocketType, UNIX_PATH_MAX, accept, bind, connect,
-    getsockopt, listen, poll, recvmsg, sendmsg, socket,
+    RecvFlags, RecvMsg, SendFlags, SendMsg, SocketFlags, SocketType, UNIX_PATH_MAX, accept, getsockopt, listen, poll, recvmsg, sendmsg, socket,
 };
 
 use crate::args::{CONNECT, FORCE, LISTEN, Order, Verb, WAIT};
-use crate::fail::{Exit, Result};
-use crate::out::append;
+use crate::fail::{Result, Why};
 use crate::room::Room;
 use crate::sys;
+use crate::text::Text;
 
 impl Order {
     /// Reads SOCKET, and starts the clock.
-    pub fn locate(&mut self) -> Result {
-        let found = match self.task.on {
-            [] | [b'@'] => return Err(self.task.usage(b"the SOCKET has no name")),
+    #[inline(never)]
+    pub fn locate(&mut self, text: &mut Text) -> Result {
+        text.add(&Family::UNIX.0.to_ne_bytes());
+        match self.task.on {
+            [] | [b'@'] => return Err(self.task.fail(Why::NoName)),
             [b'@', rest @ ..] => {
                 self.path = None;
                 let mut rest = rest;
-                let (mut name, mut used) = ([0; UNIX_PATH_MAX], 0);
+                text.add(&[0]);
                 while let [byte, behind @ ..] = rest {
-                    let (byte, behind) = match rest {
-                        [b'\\', b'0', behind @ ..] => (&0, behind),
-                        [b'\\', b'\\', behind @ ..] => (byte, behind),
-                        [b'\\', ..] => return Err(self.task.usage(b"a backslash is \\\\, and NUL is \\0")),
-                        _ => (byte, behind),
-                    };
-                    if !append(&mut name, &mut used, &[*byte]) {
-                        break;
-                    }
                     rest = behind;
+                    match (byte, behind) {
+                        (b'\\', [b'0', behind @ ..]) => {
+                            text.add(&[0]);
+                            rest = behind;
+                        }
+                        _ => {
+                            text.add(&[*byte]);
+                        }
+                    }
                 }
-                SocketAddr::abstract_name(name.get(..used).unwrap_or_default())
             }
-            path => SocketAddr::unix(path),
-        };
-        self.addr = found.map_err(|_| self.task.usage(b"too long: a path has up to 108 bytes, an abstract name 107"))?;
+            path => {
+                text.add(path);
+            }
+        }
+        if text.as_bytes().len() > 2 + UNIX_PATH_MAX {
+            return Err(self.task.fail(Why::TooLong));
+        }
         if self.timeout != 0 {
-            self.deadline = sys::now().saturating_add(u64::from(self.timeout));
+            self.deadline = sys::now().saturating_add(self.timeout);
         }
         Ok(())
     }
@@ -67,7 +71,7 @@ impl Order {
         loop {
             let left = self.deadline.saturating_sub(sys::now());
             if left == 0 {
-                return Err(self.task.fail(Exit::TIME, b"timed out"));
+                return Err(self.task.fail(Why::TimedOut));
             }
             let happened = match socket {
                 Some(socket) => {
@@ -85,11 +89,11 @@ impl Order {
     }
 
     /// Connects. A full backlog is waited for; with `--wait`, so is a socket that is not there yet.
-    pub fn dial(&mut self) -> Result<OwnedFd> {
+    pub fn dial(&mut self, addr: &Text) -> Result<OwnedFd> {
         self.task.what = b"connect";
         let socket = self.new_socket()?;
         loop {
-            match connect(&socket, &self.addr) {
+            match connect(&socket, addr) {
                 Ok(()) => return Ok(socket),
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
                 Err(Errno::ENOENT | Errno::ECONNREFUSED) if self.has(WAIT) => {}
@@ -100,13 +104,13 @@ impl Order {
     }
 
     /// Listens.
-    pub fn listen(&mut self) -> Result<Listener> {
+    pub fn listen(&mut self, addr: &Text) -> Result<Listener> {
         self.task.what = b"listen";
         let mut listener = Listener { socket: self.new_socket()?, path: None, only: None };
         let mask = sys::umask(0o177);
-        let mut bound = bind(&listener.socket, &self.addr);
-        if bound == Err(Errno::EADDRINUSE) && self.has(FORCE) && self.remove_abandoned()? {
-            bound = bind(&listener.socket, &self.addr);
+        let mut bound = bind(&listener.socket, addr);
+        if bound == Err(Errno::EADDRINUSE) && self.has(FORCE) && self.remove_abandoned(addr)? {
+            bound = bind(&listener.socket, addr);
         }
         sys::umask(mask);
         if bound.is_ok() {
@@ -122,18 +126,18 @@ impl Order {
     }
 
     /// Removes a socket on which nobody listens any more; whether there was one.
-    fn remove_abandoned(&self) -> Result<bool> {
+    fn remove_abandoned(&self, addr: &Text) -> Result<bool> {
         let Some(path) = self.path else { return Ok(false) };
-        let refused = connect(self.new_socket()?, &self.addr) == Err(Errno::ECONNREFUSED);
+        let refused = connect(&self.new_socket()?, addr) == Err(Errno::ECONNREFUSED);
         Ok(refused && sys::is_socket(path) && sys::unlink(path).is_ok())
     }
 
     /// Connects or accepts one connection, as asked for or else as the subcommand does.
-    pub fn meet(&mut self, listens: bool, anybody: bool) -> Result<OwnedFd> {
+    pub fn meet(&mut self, addr: &Text, listens: bool, anybody: bool) -> Result<OwnedFd> {
         if self.has(CONNECT) || !listens && !self.has(LISTEN) {
-            return self.dial();
+            return self.dial(addr);
         }
-        let listener = self.listen()?;
+        let listener = self.listen(addr)?;
         loop {
             match listener.accept(anybody) {
                 Ok(Some(socket)) => return Ok(socket),
@@ -155,19 +159,31 @@ impl Order {
         }
     }
 
-    /// Receives one message, whole, waiting for it: how many bytes it has.
-    pub fn receive(&self, socket: &OwnedFd, room: &mut Room) -> Result<usize> {
+    /// Receives one message, waiting for it.
+    pub fn receive(&self, socket: &OwnedFd, room: &mut Room) -> Result {
         loop {
             self.ready(Some(socket), PollFlags::IN)?;
             match hear(socket, room) {
-                Ok((0, true)) => return Err(self.task.fail(Exit::PEER, b"the peer has closed")),
-                Ok((bytes, true)) => return Ok(bytes),
-                Ok((_, false)) => return Err(self.task.fail(Exit::SYSTEM, b"descriptors were lost: the table is full (EMFILE)")),
+                Ok(()) => return Ok(()),
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
                 Err(errno) => return Err(self.task.errno(errno)),
             }
         }
     }
+}
+
+/// `connect(2)`. The crate's own takes a `SocketAddr`, which is made for all families and costs 450 bytes more.
+fn connect(socket: &OwnedFd, addr: &Text) -> core::result::Result<(), Errno> {
+    let (addr, len) = (addr.as_bytes().as_ptr(), u32::try_from(addr.as_bytes().len()).unwrap_or(0));
+    // SAFETY: the address is readable for its length.
+    unsafe { scmsg::raw::connect(socket.as_raw_fd(), addr, len) }.map(drop)
+}
+
+/// `bind(2)`, as [`connect`].
+fn bind(socket: &OwnedFd, addr: &Text) -> core::result::Result<(), Errno> {
+    let (addr, len) = (addr.as_bytes().as_ptr(), u32::try_from(addr.as_bytes().len()).unwrap_or(0));
+    // SAFETY: the address is readable for its length.
+    unsafe { scmsg::raw::bind(socket.as_raw_fd(), addr, len) }.map(drop)
 }
 
 /// Lets milliseconds pass.
@@ -187,8 +203,11 @@ pub fn say(socket: &OwnedFd, data: &[u8], fds: &[BorrowedFd<'_>], control: &mut 
     sendmsg(socket, &message, SendFlags::DONTWAIT).map(drop)
 }
 
-/// Receives one message, now or not at all: how many bytes it has, and whether it is whole. Its descriptors are the room's.
-pub fn hear(socket: &OwnedFd, room: &mut Room) -> core::result::Result<(usize, bool), Errno> {
+/// Receives one message, now or not at all. Its data and its descriptors are the room's.
+///
+/// `EPIPE` is the end, `EMFILE` a message from which descriptors are missing: there was room for all it can have, so the
+/// table is full; `EMSGSIZE` a packet that is too long.
+pub fn hear(socket: &OwnedFd, room: &mut Room) -> core::result::Result<(), Errno> {
     let mut data = [IoSliceMut::new(&mut room.data)];
     let mut message = RecvMsg::new(&mut data).control(&mut room.control);
     let mut received = recvmsg(socket, &mut message, RecvFlags::DONTWAIT)?;
@@ -196,7 +215,14 @@ pub fn hear(socket: &OwnedFd, room: &mut Room) -> core::result::Result<(usize, b
         // There is always room for one message more.
         let _ = room.arrived.push(fd);
     }
-    Ok((received.bytes, !received.flags.intersects(MsgFlags::CTRUNC | MsgFlags::TRUNC)))
+    if received.flags.contains(MsgFlags::CTRUNC) {
+        return Err(Errno::EMFILE);
+    }
+    if received.flags.contains(MsgFlags::TRUNC) {
+        return Err(Errno::EMSGSIZE);
+    }
+    room.len = received.bytes;
+    if room.len == 0 { Err(Errno::EPIPE) } else { Ok(()) }
 }
 
 /// A socket that listens; its path is removed with it.

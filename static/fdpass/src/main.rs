@@ -24,8 +24,8 @@ mod rt;
 mod sys;
 
 mod fail;
-mod out;
 mod room;
+mod text;
 
 mod args;
 mod link;
@@ -37,7 +37,6 @@ mod store;
 
 use args::{HELP, Order, VERSION, Verb};
 use fail::Result;
-use out::Out;
 use room::{Once, Room};
 use scmsg::{Family, SocketFlags, SocketType, socket};
 
@@ -47,19 +46,18 @@ fn main(stack: rt::Stack) -> i32 {
     let Some(room) = ROOM.take() else { return 1 };
     match run(&mut Order::new(stack), room) {
         Ok(()) => 0,
-        Err(exit) => i32::from(exit.status()),
+        Err(exit) => exit.get(),
     }
 }
 
+#[inline(never)]
 fn run(order: &mut Order, room: &mut Room) -> Result {
     order.parse(room)?;
     if order.has(HELP | VERSION) {
-        let mut out = Out::new(rt::stdout());
         let version = concat!("fdpass ", env!("CARGO_PKG_VERSION"), "\n").as_bytes();
-        out.shown(if order.has(HELP) { include_bytes!("help.txt") } else { version });
-        return order.print(&mut out);
+        return order.print(room.text.add(if order.has(HELP) { include_bytes!("help.txt") } else { version }));
     }
-    order.locate()?;
+    order.locate(&mut room.addr)?;
     stand_in(order)?;
     match order.verb {
         Verb::Send => pass::send(order, room),

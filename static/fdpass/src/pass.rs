@@ -7,14 +7,14 @@
 //! that a flood ends.
 
 use crate::args::Order;
-use crate::fail::{Exit, Result};
+use crate::fail::{Result, Why};
 use crate::room::{MESSAGE, Room};
 
 /// Messages without descriptors that are read and thrown away.
 const PATIENCE: usize = 256;
 
 pub fn send(order: &mut Order, room: &mut Room) -> Result {
-    let socket = order.meet(false, false)?;
+    let socket = order.meet(&room.addr, false, false)?;
     order.task.what = b"send";
     let fds = room.fds.get(..room.fds_used).unwrap_or_default();
     for part in fds.chunks(MESSAGE) {
@@ -25,19 +25,20 @@ pub fn send(order: &mut Order, room: &mut Room) -> Result {
 }
 
 /// Receives, and becomes COMMAND.
+#[inline(never)]
 pub fn recv(order: &mut Order, room: &mut Room) -> Result {
-    let socket = order.meet(true, false)?;
+    let socket = order.meet(&room.addr, true, false)?;
     order.task.what = b"receive";
     let mut messages = 0_usize;
     while room.arrived.len() < order.count {
         order.receive(&socket, room)?;
         messages = messages.saturating_add(1);
         if messages > room.arrived.len().saturating_add(PATIENCE) {
-            return Err(order.task.fail(Exit::PEER, b"much data and no descriptors"));
+            return Err(order.task.fail(Why::NoDescriptors));
         }
     }
     if room.arrived.len() > order.count {
-        return Err(order.task.fail(Exit::PEER, b"more descriptors came than were asked for"));
+        return Err(order.task.fail(Why::TooMany));
     }
     // Nothing was closed while descriptors arrived; `execute` says why.
     drop(socket);

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use scmsg::{BorrowedFd, ControlBuf, FdSet, RawFd, Rights};
 
 use crate::rt;
+use crate::text::Text;
 
 /// The most descriptors in one message.
 pub const MESSAGE: usize = 253;
@@ -28,6 +29,13 @@ pub struct Room {
     pub fds_used: usize,
     /// What has arrived.
     pub arrived: Fds,
+    /// For one line at a time, and for a path beside it.
+    pub text: Text,
+    pub path: Text,
+    /// Of SOCKET.
+    pub addr: Text,
+    /// Bytes of data in the last message.
+    pub len: usize,
     pub control: ControlBuf<[u8; Rights::space(MESSAGE)]>,
     /// What is to be sent, in the order given.
     pub fds: [BorrowedFd<'static>; MOST],
@@ -41,6 +49,10 @@ impl Room {
         Self {
             fds_used: 0,
             arrived: Fds::new([0; MOST + MESSAGE]),
+            text: Text::new(),
+            path: Text::new(),
+            addr: Text::new(),
+            len: 0,
             control: ControlBuf::new(),
             fds: [rt::stdin(); MOST],
             data: [0; DATA],

@@ -58,6 +58,7 @@ pub fn pid() -> u32 {
 }
 
 /// `umask(2)`: the mask before.
+#[inline(never)]
 pub fn umask(mask: u32) -> u32 {
     // SAFETY: a number of the process, no memory.
     unsafe { call1(nr::__NR_umask, word(mask)) }.map_or(0, number)

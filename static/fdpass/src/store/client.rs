@@ -3,39 +3,31 @@
 //! Law: what a store answers is believed no further than it was read: a count that does not agree with what came is an
 //! error, and what came is closed.
 
-use super::{DONE, Status, TEXTS, UNKNOWN, VERSION};
+use super::{DONE, Status, VERSION};
 use crate::args::{FORCE, Order, good_name};
-use crate::fail::{Exit, Result};
-use crate::out::{Out, append};
+use crate::fail::{Result, Why};
 use crate::room::{MESSAGE, Room};
-use crate::rt;
 
-/// Sends one request and receives its answer, of which `room.data` then holds the bytes: how many. 0 if `end` is the status.
-fn ask(order: &mut Order, room: &mut Room, verb: u8, rest: &[u8], end: Status) -> Result<usize> {
-    let socket = order.dial()?;
+/// Sends one request and receives its answer, which is the room's data then; `end` is no failure.
+fn ask(order: &mut Order, room: &mut Room, verb: u8, rest: &[u8], end: Status) -> Result {
+    let socket = order.dial(&room.addr)?;
     order.task.what = b"ask";
-    let (mut request, mut used) = ([0; 3 + 64], 0);
-    for part in [&[VERSION, verb], rest, order.name] {
-        append(&mut request, &mut used, part);
-    }
+    room.text.clear().add(&[VERSION, verb]).add(rest).add(order.name);
     let fds = room.fds.get(..room.fds_used).unwrap_or_default();
-    order.send(&socket, request.get(..used).unwrap_or_default(), fds, &mut room.control)?;
-    let bytes = order.receive(&socket, room)?;
+    order.send(&socket, room.text.as_bytes(), fds, &mut room.control)?;
+    order.receive(&socket, room)?;
     let [status, ..] = room.data;
-    if status == DONE {
-        return Ok(bytes);
+    if status == DONE || status == end {
+        return Ok(());
     }
-    if status == end {
-        return Ok(0);
-    }
-    let text = TEXTS.split(|byte| *byte == b'\n').nth(usize::from(status)).unwrap_or(b"an unknown answer");
-    Err(order.task.fail(Exit::STORE, text))
+    // What no store says is no sentence of this program.
+    Err(order.task.answer(if status <= Why::Busy.to_byte() { status } else { Why::OddAnswer.to_byte() }))
 }
 
 /// Puts descriptors under a name, or, if there are none, drops the name and what is under it.
 pub fn put(order: &mut Order, room: &mut Room) -> Result {
     if room.fds_used > MESSAGE {
-        return Err(order.task.usage(b"a name holds at most 253 descriptors"));
+        return Err(order.task.fail(Why::TooManyForName));
     }
     let verb = match room.fds_used {
         0 => b'd',
@@ -43,7 +35,7 @@ pub fn put(order: &mut Order, room: &mut Room) -> Result {
         _ => b'p',
     };
     let count = u8::try_from(room.fds_used).unwrap_or(0);
-    ask(order, room, verb, &[count], DONE).map(drop)
+    ask(order, room, verb, &[count], DONE)
 }
 
 /// Gets descriptors by name, and becomes COMMAND.
@@ -51,32 +43,24 @@ pub fn get(order: &mut Order, room: &mut Room) -> Result {
     ask(order, room, b'g', &[0], DONE)?;
     let [_, count, ..] = room.data;
     if count == 0 || usize::from(count) != room.arrived.len() {
-        return Err(odd(order));
+        return Err(order.task.fail(Why::OddAnswer));
     }
     order.execute(room)
 }
 
 /// Prints every name and how many descriptors are under it.
 pub fn list(order: &mut Order, room: &mut Room) -> Result {
-    let mut out = Out::new(rt::stdout());
     let mut from = 0_u16;
     loop {
-        let bytes = ask(order, room, b'l', &from.to_be_bytes(), UNKNOWN)?;
-        match room.data.get(..bytes).unwrap_or_default() {
-            [] => return order.print(&mut out),
+        ask(order, room, b'l', &from.to_be_bytes(), Why::Unknown.to_byte())?;
+        match room.data.get(..room.len).unwrap_or_default() {
+            [status] if *status != DONE => return Ok(()),
             [_, high, low, count, name @ ..] if good_name(name) && u16::from_be_bytes([*high, *low]) >= from => {
                 // A store that went back would never end.
                 from = u16::from_be_bytes([*high, *low]).saturating_add(1);
-                out.shown(name);
-                out.shown(b" ");
-                out.number(u32::from(*count));
-                out.shown(b"\n");
+                order.print(room.text.clear().add(name).add(b" ").number(u32::from(*count)).add(b"\n"))?;
             }
-            _ => return Err(odd(order)),
+            _ => return Err(order.task.fail(Why::OddAnswer)),
         }
     }
-}
-
-fn odd(order: &Order) -> Exit {
-    order.task.fail(Exit::PEER, b"an answer no store gives")
 }

@@ -12,7 +12,7 @@
 //! 1 'l' place                                status place count name   list: the first name from this place on
 //! ```
 //!
-//! The first byte is the version. What is not exactly like this is answered with `BAD`, and its descriptors are closed.
+//! The first byte is the version. What is not exactly like this is answered with status 1, and its descriptors are closed.
 
 mod client;
 mod server;
@@ -23,22 +23,6 @@ pub use server::store;
 
 const VERSION: u8 = 1;
 
-/// The status of an answer, its first byte: all is well if it is 0, and otherwise the line of the text.
+/// The status of an answer, its first byte: all is well if it is 0; otherwise the number of a sentence in `fail.rs`.
 type Status = u8;
 const DONE: Status = 0;
-const BAD: Status = 1;
-const UNKNOWN: Status = 2;
-const TAKEN: Status = 3;
-const FULL: Status = 4;
-const NO_ROOM: Status = 5;
-const LOST: Status = 6;
-const BUSY: Status = 7;
-
-static TEXTS: &[u8] = b"
-not a request to this store
-no such name in the store
-the name is taken
-the store is full: 1024 names
-the store has no room for so many descriptors
-descriptors were lost on the way to the store
-too many descriptors wait to be received";

@@ -9,11 +9,10 @@ use core::time::Duration;
 use scmsg::{Errno, OwnedFd, PollFd, PollFlags, poll};
 
 use super::table::Table;
-use super::{BAD, BUSY, DONE, LOST, UNKNOWN, VERSION};
+use super::{DONE, VERSION};
 use crate::args::{Order, good_name};
-use crate::fail::Result;
+use crate::fail::{Result, Why};
 use crate::link::{hear, say};
-use crate::out::append;
 use crate::room::{Once, Room};
 use crate::sys;
 
@@ -31,7 +30,7 @@ pub fn store(order: &mut Order, room: &mut Room) -> Result {
     // SAFETY: nothing was opened yet but what stands in for the first three, and this subcommand takes no descriptors.
     unsafe { sys::close_inherited() };
     table.most = sys::raise_descriptor_limit().saturating_sub(RESERVE);
-    let listener = order.listen()?;
+    let listener = order.listen(&room.addr)?;
     let mut next = 0_usize;
     loop {
         // Silent entries are the listener again.
@@ -43,7 +42,9 @@ pub fn store(order: &mut Order, room: &mut Room) -> Result {
         let _ = poll(&mut entries, None);
         for place in clients.iter_mut() {
             match place.as_ref().map(|client| serve(client, table, room)) {
-                None | Some(Ok(()) | Err(Errno::EAGAIN)) => {}
+                None | Some(Ok(())) => {}
+                Some(Err(errno)) if errno == Errno::EAGAIN => {}
+                // Gone, or it does not take its answers: then it waits for nothing, and nobody waits for it.
                 Some(Err(_)) => *place = None,
             }
             room.arrived.clear();
@@ -64,44 +65,37 @@ pub fn store(order: &mut Order, room: &mut Room) -> Result {
 }
 
 /// Takes one request from a client and answers it; with an error the client has nothing to say, or is to be hung up on.
+#[inline(never)]
 fn serve(socket: &OwnedFd, table: &mut Table, room: &mut Room) -> core::result::Result<(), Errno> {
-    let (bytes, whole) = hear(socket, room)?;
-    let (mut request, mut used) = ([0; 3 + 64], 0);
-    append(&mut request, &mut used, room.data.get(..bytes).unwrap_or_default());
-    let mut answer = [DONE; 4 + 64];
-    let mut len = 1_usize;
-    let mut fds: &[_] = &[];
-    let [status, second, ..] = &mut answer;
-    match request.get(..used).unwrap_or_default() {
-        _ if bytes == 0 => return Err(Errno::EPIPE),
+    match hear(socket, room) {
+        Ok(()) => {}
+        Err(Errno::EMFILE) => return say(socket, &[Why::Lost.to_byte()], &[], &mut room.control),
+        Err(errno) => return Err(errno),
+    }
+    let Room { data, len, control, arrived, text: answer, .. } = room;
+    let status = match data.get(..*len).unwrap_or_default() {
         [VERSION, b'l', high, low] => match table.next(usize::from(u16::from_be_bytes([*high, *low]))) {
             Some((place, name, count)) => {
-                let [high, low] = u16::try_from(place).unwrap_or(0).to_be_bytes();
-                for part in [&[high, low, u8::try_from(count).unwrap_or(0)], name] {
-                    append(&mut answer, &mut len, part);
-                }
+                answer.clear().add(&[DONE]).add(&u16::try_from(place).unwrap_or(0).to_be_bytes());
+                answer.add(&[u8::try_from(count).unwrap_or(0)]).add(name);
+                return say(socket, answer.as_bytes(), &[], control);
             }
-            None => *status = UNKNOWN,
+            None => Why::Unknown,
         },
-        [VERSION, verb, count, name @ ..] if good_name(name) => match (verb, count) {
-            _ if !whole => *status = LOST,
-            (b'p' | b'r', 1..) | (b'd', 0) => *status = table.put(name, *count, *verb != b'p', room),
-            (b'g', 0) => {
-                fds = table.get(name);
-                if fds.is_empty() {
-                    *status = UNKNOWN;
-                }
-                *second = u8::try_from(fds.len()).unwrap_or(0);
-                len = 2;
-            }
-            _ => *status = BAD,
+        [VERSION, verb, count, name @ ..] if good_name(name) => match verb {
+            _ if usize::from(*count) != arrived.len() => Why::Lost,
+            b'g' if *count == 0 => match table.get(name) {
+                [] => Why::Unknown,
+                fds => match say(socket, &[DONE, u8::try_from(fds.len()).unwrap_or(0)], fds, control) {
+                    Err(Errno::ETOOMANYREFS) => Why::Busy,
+                    sent => return sent,
+                },
+            },
+            b'p' | b'r' if *count != 0 => table.put(name, *verb == b'r', arrived),
+            b'd' if *count == 0 => table.put(name, true, arrived),
+            _ => Why::Bad,
         },
-        _ => *status = BAD,
-    }
-    match say(socket, answer.get(..len).unwrap_or_default(), fds, &mut room.control) {
-        Err(Errno::ETOOMANYREFS) => say(socket, &[BUSY], &[], &mut room.control),
-        // A client that does not take its answers waits for nothing, and nobody waits for it.
-        Err(_) => Err(Errno::EPIPE),
-        Ok(()) => Ok(()),
-    }
+        _ => Why::Bad,
+    };
+    say(socket, &[status.to_byte()], &[], control)
 }

@@ -1,13 +1,12 @@
 //! Turns names into descriptors: the table of the store.
 //!
 //! Laws: at most 1,024 names, and 253 descriptors for each, which is one message; a table that is full refuses; what is refused,
-//! replaced or dropped is left with the room, which closes it.
+//! replaced or dropped is left with the caller, who closes it.
 
 use scmsg::BorrowedFd;
 
-use super::{DONE, FULL, LOST, NO_ROOM, Status, TAKEN, UNKNOWN};
-use crate::out::append;
-use crate::room::{Fds, MESSAGE, MOST, Room};
+use crate::fail::Why;
+use crate::room::{Fds, MESSAGE, MOST};
 
 /// Names.
 const NAMES: usize = 1024;
@@ -35,29 +34,27 @@ impl Table {
         places.find(|([len, bytes @ ..], _)| bytes.get(..usize::from(*len)) == Some(name))
     }
 
-    /// Exchanges what has arrived, `count` descriptors, for what is under a name; 0 for none.
-    pub fn put(&mut self, name: &[u8], count: u8, replace: bool, room: &mut Room) -> Status {
-        if room.arrived.len() != usize::from(count) {
-            return LOST;
-        }
-        let held = self.held.saturating_add(room.arrived.len());
+    /// Exchanges what has arrived for what is under a name: nothing for a name that is free, and after which it is free.
+    #[inline(never)]
+    pub fn put(&mut self, name: &[u8], replace: bool, arrived: &mut Fds) -> Why {
+        let held = self.held.saturating_add(arrived.len());
         if held > self.most {
-            return NO_ROOM;
+            return Why::NoRoom;
         }
         let known = self.find(name).is_some();
         if known && !replace {
-            return TAKEN;
+            return Why::Taken;
         }
-        if !known && count == 0 {
-            return UNKNOWN;
+        if !known && arrived.is_empty() {
+            return Why::Unknown;
         }
-        let Some((slot, set)) = self.find(if known { name } else { &[] }) else { return FULL };
-        core::mem::swap(set, &mut room.arrived);
-        let mut used = 0;
-        append(slot, &mut used, &[if count == 0 { 0 } else { u8::try_from(name.len()).unwrap_or(0) }]);
-        append(slot, &mut used, name);
-        self.held = held.saturating_sub(room.arrived.len());
-        DONE
+        let Some((slot, set)) = self.find(if known { name } else { &[] }) else { return Why::Full };
+        let [len, bytes @ ..] = slot;
+        *len = if arrived.is_empty() { 0 } else { u8::try_from(name.len()).unwrap_or(0) };
+        bytes.iter_mut().zip(name).for_each(|(to, from)| *to = *from);
+        core::mem::swap(set, arrived);
+        self.held = held.saturating_sub(arrived.len());
+        Why::Done
     }
 
     /// Lends the descriptors of a name; none if there is no such name.
