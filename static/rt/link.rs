@@ -30,6 +30,10 @@ fn link_static(script: &str, arguments: &[&str]) {
     if direct {
         argument("--no-pie");
     } else {
+        // GNU ld wants what the tables of arm name, although it drops them.
+        if target.starts_with("ARM") {
+            ld("--defsym=__aeabi_unwind_cpp_pr0=0");
+        }
         ["-nostartfiles", "-nostdlib", "-static", "-no-pie"].iter().for_each(|a| argument(a));
     }
     arguments.iter().for_each(|a| ld(a));

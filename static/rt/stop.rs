@@ -20,8 +20,3 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 /// The core library was compiled for unwinding, and its tables name this. Nothing unwinds here, so nothing calls it.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
-
-/// The same for the tables of arm.
-#[cfg(target_arch = "arm")]
-#[unsafe(no_mangle)]
-extern "C" fn __aeabi_unwind_cpp_pr0() {}
