@@ -3,5 +3,5 @@
 include!("../rt/link.rs");
 
 fn main() {
-    link_static("fdpass.ld", &["--build-id=none", "--no-eh-frame-hdr"]);
+    link_static("fdpass.ld", &["-znosectionheader", "--build-id=none", "--no-eh-frame-hdr"]);
 }

@@ -78,6 +78,8 @@ pub struct Order {
     pub task: Task,
     pub options: u16,
     pub verb: Verb,
+    /// Whether the peer speaks in packets, as a store does.
+    pub packets: bool,
     pub count: usize,
     /// Milliseconds; 0 for none.
     pub timeout: u64,
@@ -95,9 +97,10 @@ pub struct Order {
 impl Order {
     pub fn new(stack: Stack) -> Self {
         Self {
-            task: Task { what: b"usage", on: b"" },
+            task: Task { what: b"usage", on: b"fdpass" },
             options: 0,
             verb: Verb::Send,
+            packets: false,
             count: 1,
             timeout: 0,
             deadline: u64::MAX,
@@ -176,6 +179,7 @@ impl Order {
         }
         self.task.on = socket.to_bytes();
         self.path = Some(socket);
+        self.packets = !matches!(self.verb, Verb::Send | Verb::Recv | Verb::Creds);
         Ok(())
     }
 

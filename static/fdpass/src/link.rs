@@ -61,8 +61,7 @@ impl Order {
     }
 
     fn new_socket(&self) -> Result<OwnedFd> {
-        let stream = matches!(self.verb, Verb::Send | Verb::Recv | Verb::Creds);
-        let kind = if stream { SocketType::STREAM } else { SocketType::SEQPACKET };
+        let kind = if self.packets { SocketType::SEQPACKET } else { SocketType::STREAM };
         socket(Family::UNIX, kind, SocketFlags::NONBLOCK, 0).map_err(|errno| self.task.errno(errno))
     }
 
@@ -91,12 +90,18 @@ impl Order {
     /// Connects. A full backlog is waited for; with `--wait`, so is a socket that is not there yet.
     pub fn dial(&mut self, addr: &Text) -> Result<OwnedFd> {
         self.task.what = b"connect";
-        let socket = self.new_socket()?;
+        let mut socket = self.new_socket()?;
         loop {
             match connect(&socket, addr) {
                 Ok(()) => return Ok(socket),
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
                 Err(Errno::ENOENT | Errno::ECONNREFUSED) if self.has(WAIT) => {}
+                // A store, say, of which only the credentials are asked.
+                Err(Errno::EPROTOTYPE) if self.verb == Verb::Creds && !self.packets => {
+                    self.packets = true;
+                    socket = self.new_socket()?;
+                    continue;
+                }
                 Err(errno) => return Err(self.task.errno(errno)),
             }
             self.ready(None, PollFlags::empty())?;

@@ -11,7 +11,7 @@ use crate::room::{MESSAGE, Room};
 /// Sends one request and receives its answer, which is the room's data then; `end` is no failure.
 fn ask(order: &mut Order, room: &mut Room, verb: u8, rest: &[u8], end: Status) -> Result {
     let socket = order.dial(&room.addr)?;
-    order.task.what = b"ask";
+    order.task.what = b"store";
     room.text.clear().add(&[VERSION, verb]).add(rest).add(order.name);
     let fds = room.fds.get(..room.fds_used).unwrap_or_default();
     order.send(&socket, room.text.as_bytes(), fds, &mut room.control)?;
