@@ -13,7 +13,7 @@ use common::*;
 use scmsg::{AsFd, send_with_fds};
 
 /// The numbers that `sh` sees open, as `ls` prints them, without the one that `ls` opens.
-const OPEN: &str = "for fd in /proc/self/fd/*; do n=${fd##*/}; [ -e /proc/$$/fd/$n ] && printf '%s ' $n; done";
+const OPEN: &str = "for fd in /proc/self/fd/*; do n=${fd##*/}; [ -e /proc/$$/fd/$n ] && printf '%s ' $n; done; true";
 
 fn shell(folder: &Folder, script: &str) -> Said {
     let mut sh = Command::new("sh");
@@ -119,7 +119,7 @@ fn closed_standard_descriptors_stay_closed() {
     folder.file("text", "text\n");
     // Standard output and error come back by the environment's way: COMMAND writes to a file.
     let open = OPEN.replace('\'', "'\\''");
-    let script = format!("$fdpass send -w -t 20 $S <text & $fdpass recv -t 20 $S -a -- sh -c '{open} >out' 0<&- 2>&-; wait; cat out");
+    let script = format!("$fdpass send -w -t 20 $S <text & $fdpass recv -t 20 $S -a -- sh -c 'exec >out; {open}' 0<&- 2>&-; wait; cat out");
     let said = shell(&folder, &script);
     assert_eq!((said.code, &*said.out), (Some(0), "1 3 "), "{said:?}");
     // A descriptor that is not open is not the program's own socket.
