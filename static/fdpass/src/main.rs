@@ -58,6 +58,7 @@ fn run(order: &mut Order, room: &mut Room) -> Result {
         return order.print(room.text.add(if order.has(HELP) { include_bytes!("help.txt") } else { version }));
     }
     order.locate(&mut room.addr)?;
+    order.task.what = b"open";
     stand_in(order)?;
     match order.verb {
         Verb::Send => pass::send(order, room),

@@ -174,7 +174,7 @@ fn the_table_is_full() {
     // No room even for a socket.
     let mut line = words(&folder, "send S 0");
     line.stdin(std::fs::File::open("/dev/null").expect("null"));
-    bad(limited(line, 3), 1, &format!("usage {}: EMFILE (Too many open files in the process)", folder.path("S").display()).replace("usage", "open"));
+    bad(limited(line, 3), 1, &format!("open {}: EMFILE (Too many open files in the process)", folder.path("S").display()));
 }
 
 #[test]

@@ -41,11 +41,8 @@ pub fn store(order: &mut Order, room: &mut Room) -> Result {
         // An interrupted one finds nothing below.
         let _ = poll(&mut entries, None);
         for place in clients.iter_mut() {
-            match place.as_ref().map(|client| serve(client, table, room)) {
-                None | Some(Ok(())) => {}
-                Some(Err(errno)) if errno == Errno::EAGAIN => {}
-                // Gone, or it does not take its answers: then it waits for nothing, and nobody waits for it.
-                Some(Err(_)) => *place = None,
+            if place.as_ref().is_some_and(|client| !serve(client, table, room)) {
+                *place = None;
             }
             room.arrived.clear();
         }
@@ -56,7 +53,8 @@ pub fn store(order: &mut Order, room: &mut Room) -> Result {
             let _ = poll(&mut [], Some(Duration::from_millis(100)));
         }
         if !matches!(accepted, Ok(None)) {
-            if let Some(place) = clients.get_mut(next % CLIENTS) {
+            let free = clients.iter().position(Option::is_none);
+            if let Some(place) = clients.get_mut(free.unwrap_or(next % CLIENTS)) {
                 *place = accepted.ok().flatten();
             }
             next = next.wrapping_add(1);
@@ -64,21 +62,21 @@ pub fn store(order: &mut Order, room: &mut Room) -> Result {
     }
 }
 
-/// Takes one request from a client and answers it; with an error the client has nothing to say, or is to be hung up on.
+/// Takes one request from a client, if there is one, and answers it; whether the client may stay. One that is gone may not, nor
+/// one that does not take its answers: it waits for nothing, and nobody waits for it.
 #[inline(never)]
-fn serve(socket: &OwnedFd, table: &mut Table, room: &mut Room) -> core::result::Result<(), Errno> {
-    match hear(socket, room) {
-        Ok(()) => {}
-        Err(Errno::EMFILE) => return say(socket, &[Why::Lost.to_byte()], &[], &mut room.control),
-        Err(errno) => return Err(errno),
-    }
+fn serve(socket: &OwnedFd, table: &mut Table, room: &mut Room) -> bool {
+    let heard = hear(socket, room);
     let Room { data, len, control, arrived, text: answer, .. } = room;
     let status = match data.get(..*len).unwrap_or_default() {
+        _ if heard == Err(Errno::EAGAIN) => return true,
+        _ if heard == Err(Errno::EMFILE) => Why::Lost,
+        _ if heard.is_err() => return false,
         [VERSION, b'l', high, low] => match table.next(usize::from(u16::from_be_bytes([*high, *low]))) {
             Some((place, name, count)) => {
                 answer.clear().add(&[DONE]).add(&u16::try_from(place).unwrap_or(0).to_be_bytes());
                 answer.add(&[u8::try_from(count).unwrap_or(0)]).add(name);
-                return say(socket, answer.as_bytes(), &[], control);
+                return say(socket, answer.as_bytes(), &[], control).is_ok();
             }
             None => Why::Unknown,
         },
@@ -88,7 +86,7 @@ fn serve(socket: &OwnedFd, table: &mut Table, room: &mut Room) -> core::result::
                 [] => Why::Unknown,
                 fds => match say(socket, &[DONE, u8::try_from(fds.len()).unwrap_or(0)], fds, control) {
                     Err(Errno::ETOOMANYREFS) => Why::Busy,
-                    sent => return sent,
+                    sent => return sent.is_ok(),
                 },
             },
             b'p' | b'r' if *count != 0 => table.put(name, *verb == b'r', arrived),
@@ -97,5 +95,5 @@ fn serve(socket: &OwnedFd, table: &mut Table, room: &mut Room) -> core::result::
         },
         _ => Why::Bad,
     };
-    say(socket, &[status.to_byte()], &[], control)
+    say(socket, &[status.to_byte()], &[], control).is_ok()
 }
