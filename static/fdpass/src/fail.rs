@@ -151,7 +151,12 @@ static ERRNOS: [u8; errnos(&mut [])] = {
 };
 
 /// Writes them to `out` if it has any room: how long they are.
-#[allow(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing, reason = "runs in the compiler only")]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "runs in the compiler only"
+)]
 const fn errnos(out: &mut [u8]) -> usize {
     let mut used = 0;
     let mut number = 1_u8;
@@ -184,17 +189,18 @@ const fn errnos(out: &mut [u8]) -> usize {
             None if number as u32 == linux_raw_sys::errno::ENOEXEC => ("ENOEXEC", "not a program"),
             None => ("", ""),
         };
-        let mut at = if name.is_empty() { usize::MAX } else { 0 };
-        // Number and length, name, text, 0.
-        let (first, second) = (name.len() + 1, name.len() + 1 + said.len());
-        while at <= second {
+        // Number, length of the name without its E, that name, text, 0.
+        let end = if name.is_empty() { 0 } else { 2 + name.len() + said.len() };
+        let mut at = 0;
+        while at < end {
             if !out.is_empty() {
+                let in_text = at.wrapping_sub(1 + name.len());
                 out[used] = match at {
                     0 => number,
                     1 => name.len() as u8 - 1,
-                    _ if at <= first - 1 => name.as_bytes()[at - 1],
-                    _ if at == first => said.as_bytes()[0].to_ascii_uppercase(),
-                    _ if at < second => said.as_bytes()[at - first],
+                    _ if at <= name.len() => name.as_bytes()[at - 1],
+                    _ if in_text == 0 => said.as_bytes()[0].to_ascii_uppercase(),
+                    _ if in_text < said.len() => said.as_bytes()[in_text],
                     _ => 0,
                 };
             }

@@ -14,7 +14,8 @@ use core::time::Duration;
 use scmsg::sockopt::PeerCred;
 use scmsg::{
     BorrowedFd, ControlBuf, Encoder, Errno, Family, IoSlice, IoSliceMut, MsgFlags, OwnedFd, PollFd, PollFlags,
-    RecvFlags, RecvMsg, SendFlags, SendMsg, SocketFlags, SocketType, UNIX_PATH_MAX, accept, getsockopt, listen, poll, recvmsg, sendmsg, socket,
+    RecvFlags, RecvMsg, SendFlags, SendMsg, SocketFlags, SocketType, UNIX_PATH_MAX, accept, getsockopt, listen, poll,
+    recvmsg, sendmsg, socket,
 };
 
 use crate::args::{CONNECT, FORCE, LISTEN, Order, Verb, WAIT};
@@ -51,7 +52,7 @@ impl Order {
                 text.add(path);
             }
         }
-        if text.as_bytes().len() > 2 + UNIX_PATH_MAX {
+        if text.cut || text.as_bytes().len() > 2 + UNIX_PATH_MAX {
             return Err(self.task.fail(Why::TooLong));
         }
         if self.timeout != 0 {
@@ -198,7 +199,12 @@ fn sleep(time: u64) -> Result {
 }
 
 /// Sends one message, now or not at all.
-pub fn say(socket: &OwnedFd, data: &[u8], fds: &[BorrowedFd<'_>], control: &mut ControlBuf) -> core::result::Result<(), Errno> {
+pub fn say(
+    socket: &OwnedFd,
+    data: &[u8],
+    fds: &[BorrowedFd<'_>],
+    control: &mut ControlBuf,
+) -> core::result::Result<(), Errno> {
     let mut control = Encoder::new(control);
     if !fds.is_empty() {
         control.push_rights(fds).map_err(|_| Errno::EINVAL)?;

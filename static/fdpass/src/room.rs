@@ -1,9 +1,8 @@
 //! Turns zeroed memory into the buffers of the program: there is one of each, and none of them is in the file or on the stack.
 
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::ffi::c_char;
 use core::ptr::null;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use scmsg::{BorrowedFd, ControlBuf, FdSet, RawFd, Rights};
 
@@ -61,23 +60,24 @@ impl Room {
     }
 }
 
-/// A value in a `static` that is given out once.
+/// A value in a `static` that is given out once. This program has one thread: so there is no exchange, for which aarch64 would
+/// ask libc what the processor can.
 pub struct Once<T> {
     value: UnsafeCell<T>,
-    taken: AtomicBool,
+    taken: Cell<bool>,
 }
 
-// SAFETY: the value is reached by `take` only, which gives it out once.
+// SAFETY: the program starts no thread, so nothing is ever shared.
 unsafe impl<T> Sync for Once<T> {}
 
 impl<T> Once<T> {
     pub const fn new(value: T) -> Self {
-        Self { value: UnsafeCell::new(value), taken: AtomicBool::new(false) }
+        Self { value: UnsafeCell::new(value), taken: Cell::new(false) }
     }
 
     #[allow(clippy::mut_from_ref, reason = "the flag makes it the only one")]
     pub fn take(&self) -> Option<&mut T> {
-        if self.taken.swap(true, Ordering::Relaxed) {
+        if self.taken.replace(true) {
             return None;
         }
         // SAFETY: the flag was not set before, so this is the only reference there ever is.

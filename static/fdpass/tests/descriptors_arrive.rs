@@ -58,7 +58,8 @@ fn one_is_standard_input_unless_activated() {
     let script = "$fdpass send -w -t 20 $S <text & $fdpass recv -t 20 $S -n 1 -a -- sh -c 'cat <&3; echo $LISTEN_FDS'";
     let said = shell(&folder, script);
     assert_eq!(said, Said { code: Some(0), out: "text\n1\n".into(), err: String::new() });
-    let script = "$fdpass send -w -t 20 $S <text & LISTEN_FDS=1 $fdpass recv -t 20 $S -- sh -c 'cat; echo $LISTEN_FDS.'";
+    let script =
+        "$fdpass send -w -t 20 $S <text & LISTEN_FDS=1 $fdpass recv -t 20 $S -- sh -c 'cat; echo $LISTEN_FDS.'";
     let said = shell(&folder, script);
     assert_eq!(said, Said { code: Some(0), out: "text\n.\n".into(), err: String::new() });
 }
@@ -119,11 +120,17 @@ fn closed_standard_descriptors_stay_closed() {
     folder.file("text", "text\n");
     // Standard output and error come back by the environment's way: COMMAND writes to a file.
     let open = OPEN.replace('\'', "'\\''");
-    let script = format!("$fdpass send -w -t 20 $S <text & $fdpass recv -t 20 $S -a -- sh -c 'exec >out; {open}' 0<&- 2>&-; wait; cat out");
+    let script = format!(
+        "$fdpass send -w -t 20 $S <text & $fdpass recv -t 20 $S -a -- sh -c 'exec >out; {open}' 0<&- 2>&-; wait; cat out"
+    );
     let said = shell(&folder, &script);
     assert_eq!((said.code, &*said.out), (Some(0), "1 3 "), "{said:?}");
     // A descriptor that is not open is not the program's own socket.
-    bad(without_fds(words(&folder, "send S"), &[0]), 2, "usage 0: not an open descriptor (EBADF)");
+    bad(
+        without_fds(words(&folder, "send S"), &[0]),
+        2,
+        &format!("usage {}: not an open descriptor (EBADF)", folder.path("S").display()),
+    );
     bad(words(&folder, "send S 3"), 2, "usage 3: not an open descriptor (EBADF)");
 }
 

@@ -57,7 +57,9 @@ fn is_killed() {
     let folder = Folder::new();
     let running = start(words(&folder, "recv -t 20 S true"));
     let mut peer = std::process::Command::new("sh");
-    peer.args(["-c", "until test -S \"$0\"; do :; done; \"$1\" recv -c \"$0\" true & kill -9 $!"]).arg(folder.path("S")).arg(fdpass());
+    peer.args(["-c", "until test -S \"$0\"; do :; done; \"$1\" recv -c \"$0\" true & kill -9 $!"])
+        .arg(folder.path("S"))
+        .arg(fdpass());
     peer.status().expect("run");
     // Killed before it connected or after: then there is nobody, or somebody who is gone.
     let _ = UnixStream::connect(folder.path("S"));
@@ -98,17 +100,15 @@ fn never_speaks() {
 #[test]
 fn reads_nothing() {
     let folder = Folder::new();
-    // A receiver that accepts and reads nothing: what fits its queue is sent, the rest is waited for. A message of 253 takes a
-    // kilobyte or so of it, so the buffer is made small.
     let listener = UnixListener::bind(folder.path("S")).expect("bound");
-    let mut sender = words(&folder, "send -l -t 20 T");
-    sender.current_dir(folder.path("."));
-    drop(sender);
-    let mut sender = command(["recv", "-c", "-t", "0.2"]);
-    sender.arg(folder.path("S")).arg("true");
-    let running = start(sender);
-    let (_peer, _) = listener.accept().expect("accepted");
-    assert_eq!(running.end().code, Some(4));
+    let canary = Canary::new();
+    // All that one order can send fits the peer's queue, so this waits for nobody; and goes when the queue does.
+    let mut sender = words(&folder, &format!("send -t 20 S{}", " 0".repeat(1024)));
+    sender.stdin(canary.write.try_clone().expect("copied"));
+    good(sender);
+    let (peer, _) = listener.accept().expect("accepted");
+    drop((peer, listener));
+    canary.all_closed();
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn sends_garbage_and_floods() {
     let folder = Folder::new();
     let (running, peer) = receiver(&folder, "-t 20");
     // It ends long before this does.
-    let _ = (&peer).write_all(&vec![0xa5; 64 << 20]);
+    let _ = (&peer).write_all(&vec![0xa5_u8; 64 << 20]);
     let said = running.end();
     assert_eq!((said.code, said.err), (Some(3), error(&folder, "data without descriptors")));
     // A drop at a time, for ever: the deadline is for all of it.
@@ -153,7 +153,7 @@ fn sends_descriptors_to_who_asks_for_credentials() {
     let canary = Canary::new();
     let asks = start(words(&folder, "creds -t 20 S"));
     let (peer, _) = listener.accept().expect("accepted");
-    let _ = send_with_fds(&peer, &[0xff; 100], &vec![canary.write.as_fd(); 253]);
+    let _ = send_with_fds(&peer, &[0xff; 100], &[canary.write.as_fd(); 253]);
     let said = asks.end();
     assert_eq!((said.code, &*said.err), (Some(0), ""));
     drop(peer);
@@ -166,7 +166,7 @@ fn the_table_is_full() {
     let canary = Canary::new();
     let running = start(limited(words(&folder, "recv -t 20 -n 30 S true"), 16));
     let peer = dial(&folder);
-    send_with_fds(&peer, b"x", &vec![canary.write.as_fd(); 30]).expect("sent");
+    send_with_fds(&peer, b"x", &[canary.write.as_fd(); 30]).expect("sent");
     let said = running.end();
     assert_eq!((said.code, said.err), (Some(1), error(&folder, "EMFILE (Too many open files in the process)")));
     drop(peer);
@@ -174,7 +174,11 @@ fn the_table_is_full() {
     // No room even for a socket.
     let mut line = words(&folder, "send S 0");
     line.stdin(std::fs::File::open("/dev/null").expect("null"));
-    bad(limited(line, 3), 1, &format!("open {}: EMFILE (Too many open files in the process)", folder.path("S").display()));
+    bad(
+        limited(line, 3),
+        1,
+        &format!("open {}: EMFILE (Too many open files in the process)", folder.path("S").display()),
+    );
 }
 
 #[test]

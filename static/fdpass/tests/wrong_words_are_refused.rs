@@ -45,7 +45,7 @@ fn every_mistake_has_its_line() {
         ("recv S -t 1.2345 true", "-t: -n wants 1 to 1024, -t seconds"),
         ("recv S -t 1s true", "-t: -n wants 1 to 1024, -t seconds"),
         ("recv S -t 0000000001 true", "-t: -n wants 1 to 1024, -t seconds"),
-        ("send S -n 2", "2: an option of another subcommand"),
+        ("send S -n 2", "-n: an option of another subcommand"),
         ("store -l S", "S: an option of another subcommand"),
         ("store -t 1 S", "S: an option of another subcommand"),
         ("list -f S", "S: an option of another subcommand"),
@@ -73,7 +73,7 @@ fn more_descriptors_than_there_can_be() {
     let zeros = |count: usize| " 0".repeat(count);
     bad(words(&folder, &format!("send S{}", zeros(1025))), 2, "usage 0: not an open descriptor (EBADF)");
     let socket = folder.path("S").display().to_string();
-    bad(words(&folder, &format!("put S name{}", zeros(254))), 2, &format!("usage {socket}: more than 253 descriptors"));
+    bad(words(&folder, &format!("put S name{}", zeros(254))), 2, &format!("open {socket}: more than 253 descriptors"));
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn control_characters_are_not_printed() {
 #[test]
 fn words_that_are_longer_than_the_line_are_left_out() {
     let said = run(command(["send", &"a".repeat(100_000)]));
-    assert_eq!((said.code, &*said.err), (Some(2), "fdpass: socket : too long: 108 bytes fit, 107 behind @\n"));
+    assert_eq!((said.code, &*said.err), (Some(2), "fdpass: usage : too long: 108 bytes fit, 107 behind @\n"));
 }
 
 #[test]
@@ -127,10 +127,10 @@ fn a_path_has_up_to_108_bytes() {
         let path = name(109);
         let mut command = command([subcommand[0]]);
         command.arg(&path).arg(subcommand[1]);
-        let said = format!("socket {}: too long: 108 bytes fit, 107 behind @", path.display());
+        let said = format!("usage {}: too long: 108 bytes fit, 107 behind @", path.display());
         bad(command, 2, &said);
     }
-    bad(command(["send", ""]), 2, "socket : empty name");
+    bad(command(["send", ""]), 2, "usage : empty name");
 }
 
 #[test]
@@ -154,9 +154,9 @@ fn an_abstract_name_holds_any_bytes() {
         let said = receiver.end();
         assert_eq!(said.code, Some(3), "{said:?}");
     }
-    bad(command(["send", "@"]), 2, "socket @: empty name");
+    bad(command(["send", "@"]), 2, "usage @: empty name");
     let long = format!("@{}", "x".repeat(108));
-    bad(command(["send", &long]), 2, &format!("socket {long}: too long: 108 bytes fit, 107 behind @"));
+    bad(command(["send", &long]), 2, &format!("usage {long}: too long: 108 bytes fit, 107 behind @"));
 }
 
 #[test]

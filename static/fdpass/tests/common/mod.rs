@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -241,10 +241,14 @@ pub fn until(mut so: impl FnMut() -> bool) {
     }
 }
 
+/// Descriptors of a store that holds none: standard input, output and error, and the socket.
+pub const EMPTY: usize = 4;
+
 /// A store in the folder, which listens when this is done.
 pub fn store(folder: &Folder) -> Running {
     let running = start(words(folder, "store S"));
     good(words(folder, "list -w S"));
+    until(|| descriptors(running.pid()) == EMPTY);
     running
 }
 
@@ -272,19 +276,4 @@ impl Canary {
         // SAFETY: one local entry.
         assert_eq!(unsafe { libc::poll(&mut entry, 1, 10_000) }, 1, "a descriptor leaked");
     }
-
-    /// Closes the own write end: whether no other is left now.
-    pub fn is_alone(self) -> bool {
-        drop(self.write);
-        let mut entry = libc::pollfd { fd: self.read.as_raw_fd(), events: 0, revents: 0 };
-        // SAFETY: one local entry.
-        unsafe { libc::poll(&mut entry, 1, 0) == 1 }
-    }
-}
-
-/// All that can be read.
-pub fn text_of(fd: OwnedFd) -> String {
-    let mut text = String::new();
-    fs::File::from(fd).read_to_string(&mut text).expect("text");
-    text
 }
