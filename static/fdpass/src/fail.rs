@@ -166,21 +166,30 @@ const fn errnos(out: &mut [u8]) -> usize {
             None => Errno::EINVAL,
         };
         let (name, said) = match errno.name() {
-            // Of the internet, of numbers, of streams of old.
+            // No call of this program says these of a unix socket, a file or a process.
             _ if matches!(
                 errno,
                 Errno::EADDRNOTAVAIL
                     | Errno::EALREADY
                     | Errno::EDESTADDRREQ
                     | Errno::EDOM
+                    | Errno::EEXIST
+                    | Errno::EFAULT
                     | Errno::EHOSTUNREACH
                     | Errno::EINPROGRESS
+                    | Errno::EISCONN
                     | Errno::ENETDOWN
                     | Errno::ENETUNREACH
                     | Errno::ENODATA
+                    | Errno::ENODEV
+                    | Errno::ENOTSOCK
                     | Errno::EOVERFLOW
                     | Errno::EPROTO
+                    | Errno::EPROTONOSUPPORT
                     | Errno::ERANGE
+                    | Errno::ESHUTDOWN
+                    | Errno::ESOCKTNOSUPPORT
+                    | Errno::ETIMEDOUT
             ) =>
             {
                 ("", "")

@@ -28,20 +28,17 @@ fn it_is_small_and_static() {
 }
 
 /// Runs a shell script in which a store, `put`, `get`, `send`, `recv` and `creds` of one program work together.
-fn together(program: &[&Path], passes: bool) -> Said {
+fn together(program: &[&Path]) -> Said {
     let folder = Folder::new();
     folder.file("text", "there\n");
-    let mut words: Vec<String> = program.iter().map(|word| word.display().to_string()).collect();
-    let fdpass = words.drain(..).collect::<Vec<_>>().join(" ");
-    let mut script = format!(
+    let fdpass = program.iter().map(|word| word.display().to_string()).collect::<Vec<_>>().join(" ");
+    let script = format!(
         "f='{fdpass}'; $f store st & s=$!; $f list -w -t 30 st; $f put st n <text; $f list st; $f drop st n; \
-         $f drop st n; $f creds st | grep -e uid -e gid; kill $s; $f send -w -t 30 r <text & $f recv -t 30 r -- cat; "
+         $f drop st n; $f creds st | grep -e uid -e gid; kill $s; $f send -w -t 30 r <text & $f recv -t 30 r -- cat; \
+         $f store -f st & s=$!; $f put -w st n 5 6 5<text 6<text; $f get st n -- sh -c 'cat <&3; cat <&4'; kill $s; wait"
     );
-    if passes {
-        script += "$f store -f st & s=$!; $f put -w st n 5 6 5<text 6<text; $f get st n -- sh -c 'cat <&3; cat <&4'; kill $s; ";
-    }
     let mut sh = Command::new("sh");
-    sh.args(["-c", &(script + "wait")]).current_dir(folder.path("."));
+    sh.args(["-c", &script]).current_dir(folder.path("."));
     sh.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     run(sh)
 }
@@ -50,7 +47,7 @@ fn together(program: &[&Path], passes: bool) -> Said {
 fn works(program: &[&Path]) {
     // SAFETY: no preconditions.
     let (uid, gid) = unsafe { (libc::getuid(), libc::getgid()) };
-    let said = together(program, true);
+    let said = together(program);
     assert_eq!(said.err, "fdpass: store st: no such name in the store\n", "{said:?}");
     assert_eq!(said.out, format!("n 1\nuid {uid}\ngid {gid}\nthere\nthere\nthere\n"));
 }
