@@ -212,10 +212,9 @@ impl SocketAddr {
             return Err(too_long);
         }
         let mut bytes = [0; STORAGE];
-        let mut places = bytes.iter_mut();
-        for part in [&family.0.to_ne_bytes(), first, second] {
-            part.iter().zip(&mut places).for_each(|(from, to)| *to = *from);
-        }
+        let head = family.0.to_ne_bytes();
+        let parts = head.iter().chain(first).chain(second);
+        bytes.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
         Ok(Self { bytes, len: narrow(2_usize.saturating_add(first.len()).saturating_add(second.len())) })
     }
 

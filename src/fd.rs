@@ -114,7 +114,7 @@ const NUMBER: usize = size_of::<RawFd>();
 ///
 /// # Safety
 /// Every number in it that is not negative must be an open descriptor that nothing else owns, and is given up.
-#[inline(never)]
+#[inline]
 pub(crate) unsafe fn close_all(closer: &mut Closer, numbers: &[u8]) {
     let mut rest = numbers;
     // Nearly always all of them are one run; that is asked once. A full message is asked as a constant: its loop is unrolled.

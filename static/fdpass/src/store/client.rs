@@ -12,7 +12,7 @@ use crate::room::{MESSAGE, Room};
 fn ask(order: &mut Order, room: &mut Room, verb: u8, rest: &[u8], end: Status) -> Result {
     let socket = order.dial(&room.addr)?;
     order.task.what = b"store";
-    room.arrived.clear();
+    room.close();
     room.text.clear().add(&[VERSION, verb]).add(rest).add(order.name);
     let fds = room.fds.get(..room.fds_used).unwrap_or_default();
     order.send(&socket, room.text.as_bytes(), fds, &mut room.control)?;

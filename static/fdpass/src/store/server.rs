@@ -44,7 +44,7 @@ pub fn store(order: &mut Order, room: &mut Room) -> Result {
             if place.as_ref().is_some_and(|client| !serve(client, table, room)) {
                 *place = None;
             }
-            room.arrived.clear();
+            room.close();
         }
         // One at a time: whoever sent a request with the connection is answered before 64 others come.
         let accepted = listener.accept(false);
