@@ -5,7 +5,7 @@
 //! accepts this user's and root's processes only.
 //!
 //! ```text
-//! /run/x   a path            @x   an abstract name, in which \0 is NUL and \\ a backslash
+//! /run/x   a path            @x   an abstract name, in which \0 stands for NUL
 //! ```
 
 use core::ffi::CStr;

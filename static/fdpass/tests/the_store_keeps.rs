@@ -182,9 +182,13 @@ fn the_table_of_descriptors_can_be_full() {
     drop(clients);
     // One that has no descriptor to accept with: it waits, and does not spin.
     let folder = Folder::new();
-    let _store = start(limited(words(&folder, "store S"), 4));
+    let store = start(limited(words(&folder, "store S"), 4));
     until(|| folder.path("S").exists());
-    bad(words(&folder, "list -t 0.4 S"), 4, &refused(&folder, "timed out"));
+    bad(words(&folder, "list -t 0.5 S"), 4, &refused(&folder, "timed out"));
+    // Ticks of user and system time, a hundred in a second.
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", store.pid())).expect("/proc");
+    let fields: Vec<u64> = stat.split(' ').skip(13).take(2).map(|field| field.parse().expect("ticks")).collect();
+    assert!(fields.iter().sum::<u64>() < 20, "it spins: {fields:?}");
 }
 
 #[test]

@@ -33,13 +33,15 @@ pub fn store(order: &mut Order, room: &mut Room) -> Result {
     let listener = order.listen(&room.addr)?;
     let mut next = 0_usize;
     loop {
-        // Silent entries are the listener again.
+        // The listener is behind the last client.
         let mut entries = [PollFd::new(&listener.socket, PollFlags::IN); CLIENTS + 1];
+        let mut used = 1_usize;
         for (entry, client) in entries.iter_mut().zip(clients.iter().flatten()) {
             *entry = PollFd::new(client, PollFlags::IN);
+            used = used.wrapping_add(1);
         }
         // An interrupted one finds nothing below.
-        let _ = poll(&mut entries, None);
+        let _ = poll(entries.get_mut(..used).unwrap_or_default(), None);
         for place in clients.iter_mut() {
             if place.as_ref().is_some_and(|client| !serve(client, table, room)) {
                 *place = None;
