@@ -2,12 +2,13 @@
 //! their cost is seen in the commit that makes it. `BLESS=1 cargo test --test assembly_is_golden` writes it anew.
 //!
 //! Law, whatever the compiler: none of them calls memcpy, memset, memmove, memcmp or bcmp, which a program without libc would
-//! have to supply, nor does the encoding of a constant number of descriptors.
+//! have to supply, nor does the encoding of a constant number of descriptors. `tools/no-mem` has more such paths and shows it
+//! by linking without these functions.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const HOT: [&str; 4] = ["encode", "send", "receive", "take"];
@@ -98,6 +99,37 @@ fn nothing_calls_what_only_libc_has() {
                 );
             }
         }
+    }
+}
+
+/// Builds `tools/no-mem`, a program that has neither memory functions nor a way to panic.
+fn no_mem(level: &str, more: &[&str]) -> Output {
+    Command::new(env!("CARGO"))
+        .args(["build", "--profile", "static", "-p", "no-mem", "--target-dir"])
+        .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-mem"))
+        .args(more)
+        .current_dir(ROOT)
+        .env("CARGO_PROFILE_STATIC_OPT_LEVEL", level)
+        .env("LC_ALL", "C")
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .output()
+        .expect("cargo")
+}
+
+#[test]
+fn messages_of_known_size_link_without_what_only_libc_has() {
+    if compiler().1 != "x86_64-unknown-linux-gnu" {
+        println!("SKIPPED: the proof by linking is made on x86_64-unknown-linux-gnu");
+        return;
+    }
+    for level in ["s", "2", "3"] {
+        let built = no_mem(level, &[]);
+        assert!(built.status.success(), "{level}: {}", String::from_utf8_lossy(&built.stderr));
+        // One copy of a size that is not known, and the link proves that it can fail.
+        let built = no_mem(level, &["--features", "prove-it-can-fail"]);
+        let said = String::from_utf8_lossy(&built.stderr);
+        assert!(!built.status.success() && said.contains("undefined symbol: memcpy"), "{level}: {said}");
     }
 }
 

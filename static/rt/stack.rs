@@ -10,7 +10,6 @@
 //! Law: the kernel's words and strings are only read. A program that writes to them elsewhere breaks the borrows given here.
 
 use core::ffi::{CStr, c_char};
-use core::ptr;
 
 /// What the kernel put on the stack. It stays there for as long as the program runs.
 #[derive(Clone, Copy, Debug)]

@@ -3,5 +3,5 @@
 include!("../rt/link.rs");
 
 fn main() {
-    link_static("tiny.ld", &["-znosectionheader", "--build-id=none", "--no-eh-frame-hdr"]);
+    link_static("tiny.ld", &["-znosectionheader", "--no-eh-frame-hdr"]);
 }
