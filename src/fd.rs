@@ -140,7 +140,7 @@ fn number(bytes: &[u8]) -> Option<RawFd> {
 }
 
 /// How many numbers at the start of `numbers`, of which `first` is the first, are each one more than the one before.
-#[inline(always)]
+#[inline]
 fn run(first: RawFd, numbers: &[u8]) -> usize {
     // Long steps, then single ones.
     let mut run = 1_usize;
@@ -161,7 +161,7 @@ fn run(first: RawFd, numbers: &[u8]) -> usize {
 /// Only if the last one is right are the others looked at, so numbers that do not go on cost little. Then the differences of
 /// neighbours are or-ed, which becomes vector instructions: the union is 1 only if each is 0 or 1, and as together they lead
 /// to the last number, each is 1.
-#[inline(always)]
+#[inline]
 fn goes_on(first: RawFd, numbers: &[u8], count: usize) -> bool {
     let Some(numbers) = numbers.get(..count.wrapping_mul(NUMBER)) else { return false };
     let last = RawFd::try_from(count.wrapping_sub(1)).ok().and_then(|more| first.checked_add(more));

@@ -1,7 +1,10 @@
-//! Memory below 4 GiB with a page behind it that nobody can read: what a 32-bit pointer reaches, and where a read too far
+//! Memory below 4 GiB with pages behind it that nobody can read: what a 32-bit pointer reaches, and where a read too far
 //! fails.
 
 use std::ptr::null_mut;
+
+/// Bytes behind the memory that nobody can read.
+pub const GUARD: usize = 16 << 20;
 
 pub struct Memory {
     start: *mut u8,
@@ -17,7 +20,7 @@ impl Memory {
         let start = unsafe {
             libc::mmap(
                 null_mut(),
-                len + 65536,
+                len + GUARD,
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | low,
                 -1,
@@ -26,8 +29,8 @@ impl Memory {
         };
         assert_ne!(start, libc::MAP_FAILED, "mmap");
         let start: *mut u8 = start.cast();
-        // SAFETY: the last 64 KiB of the mapping just made; nothing points there.
-        let done = unsafe { libc::mprotect(start.add(len).cast(), 65536, libc::PROT_NONE) };
+        // SAFETY: the last part of the mapping just made; nothing points there.
+        let done = unsafe { libc::mprotect(start.add(len).cast(), GUARD, libc::PROT_NONE) };
         assert_eq!(done, 0, "mprotect");
         Self { start, len }
     }
