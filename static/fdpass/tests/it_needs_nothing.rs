@@ -27,6 +27,19 @@ fn it_is_small_and_static() {
     }
 }
 
+#[test]
+fn no_panic_is_reachable() {
+    let with_names = [("FDPASS_SECTIONS", "1"), ("CARGO_PROFILE_STATIC_STRIP", "none")];
+    let program = build_with("named", None, &with_names).expect("built");
+    let Ok(output) = Command::new("nm").arg(&program).output() else {
+        return skipped("missing tool: nm (binutils)");
+    };
+    let names = String::from_utf8_lossy(&output.stdout);
+    assert!(names.contains("_start"), "{names}");
+    let found = names.lines().find(|name| name.contains("panic") || name.contains("4core3fmt"));
+    assert_eq!(found, None, "it can panic, or has the machinery for it");
+}
+
 /// Runs a shell script in which a store, `put`, `get`, `send`, `recv` and `creds` of one program work together.
 fn together(program: &[&Path]) -> Said {
     let folder = Folder::new();

@@ -24,10 +24,15 @@ pub fn skipped(why: &str) {
 
 /// Builds with the one documented command, for a target if one is given.
 pub fn build(target: Option<&str>) -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("static");
+    build_with("static", target, &[])
+}
+
+/// The same into a folder of its own, with variables in the environment.
+pub fn build_with(folder: &str, target: Option<&str>, env: &[(&str, &str)]) -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--profile", "static", "-p", "fdpass", "--target-dir"]).arg(&folder);
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).envs(env.iter().copied());
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET"] {
         cargo.env_remove(name);
     }
