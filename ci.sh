@@ -26,7 +26,7 @@ check() { # name, command...
         tail -n 60 "$log/out" | sed 's/^/      /'
     fi
     sed 's/^/      skipped: /' "$log/skips"
-    grep -E '^(test result|compile-time|[a-z_]+ +[0-9.]+ +\(bound)' "$log/out" |
+    grep -E '^(test result|compile-time|coverage|fuzz|[a-z_]+ +[0-9.]+ +\(bound)' "$log/out" |
         awk '/test result/ {n += $4} !/test result/ {print "      " $0} END {if (n) print "      " n " tests"}'
 }
 
@@ -52,22 +52,52 @@ interop() { # io_uring, poll, mio, tokio: a package of its own
     done
 }
 
-check "format" cargo fmt --all --check
+format() { cargo fmt --all --check && cargo fmt --manifest-path fuzz/Cargo.toml --check; }
+clippy_rest() { # what the workspace's default profile does not show
+    cargo clippy --profile static -p tiny -p fdpass -p rt-check -p no-mem -- -D warnings &&
+        cargo clippy --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings
+}
+# Fuzzing takes ten minutes of one core: it runs beside the checks that measure no time, and is asked for at the end.
+start_smoke() {
+    (
+        status=0
+        JOBS=1 fuzz/smoke 60 >"$log/smoke" 2>&1 </dev/null || status=1
+        echo "$status" >"$log/smoke.status"
+    ) &
+}
+smoke() {
+    while [ ! -e "$log/smoke.status" ]; do sleep 1; done
+    cat "$log/smoke"
+    return "$(cat "$log/smoke.status")"
+}
+
+check "format" format
 check "clippy, all features" cargo clippy --all-targets --all-features --workspace -- -D warnings
 check "clippy, no features" cargo clippy --all-targets -- -D warnings
+check "clippy, static and fuzz" clippy_rest
 check "documents" docs
 check "dependencies" dependencies
 check "Rust 1.85" msrv
 check "tests, no features" tests
 check "tests, std" tests --features std
 check "tests, all features" tests --all-features
-check "interop" interop
 check "instructions" tools/instructions/run
 check "instructions of the benches" benches/run check instr
 check "compile time" tools/compile-time/run
+start_smoke
+check "interop" interop
+check "fdpass" tests -p fdpass
+check "fuzz, replayed" cargo test --manifest-path fuzz/Cargo.toml
+check "fuzz, coverage" tools/coverage/run
+check "Miri" tools/miri/run
 while read -r target; do
     check "architecture $target" tools/architectures/run "$target"
 done < <(tools/architectures/run list)
+while read -r target; do
+    check "static programs, $target" static/check "$target"
+done < <(static/check list)
+check "sizes of static programs" static/sizes/run
+check "fuzz, a minute of each" smoke
 
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
