@@ -280,6 +280,10 @@ fn a_short_ledger_is_a_list_too() {
     // Every claimed length in as many bytes as hold one slot at most, and some more, with each way to take it.
     for room in 0..=naive::H + 12 {
         for claimed in 0..=room + 1 {
+            // Miri is a thousand times slower.
+            if cfg!(miri) && (room.abs_diff(naive::H + 6) > 3 || claimed != room) {
+                continue;
+            }
             for kind in [SCM_RIGHTS, SCM_PIDFD, SCM_CREDENTIALS] {
                 // Two slots are more than a process descriptor has.
                 let claimed = if kind == SCM_PIDFD { claimed.min(naive::H + 7) } else { claimed };
