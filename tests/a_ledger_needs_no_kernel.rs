@@ -37,10 +37,11 @@ impl Model {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     Look,
     Take(usize),
+    TakeOne,
     TakePidFd,
     Exact(usize),
     Into(usize),
@@ -50,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         Just(Step::Look),
         (0_usize..6).prop_map(Step::Take),
+        Just(Step::TakeOne),
         Just(Step::TakePidFd),
         (0_usize..4).prop_map(Step::Exact),
         (0_usize..6).prop_map(Step::Into),
@@ -73,21 +75,35 @@ fn given(fd: Result<OwnedFd, Errno>, expected: Option<Says>) {
 }
 
 fn run(messages: &[(i32, Vec<RawFd>)], steps: &[Step], flags: MsgFlags, spare: usize, shift: usize) {
-    let mut model = Model(Vec::new());
+    let mut numbers = FIRST..;
     let mut bytes = Vec::new();
     for (kind, slots) in messages {
         // A process descriptor is alone in its message.
         let most = if *kind == SCM_PIDFD { 1 } else { slots.len() };
-        let mut payload = Vec::new();
-        for slot in slots.iter().take(most) {
-            let number = if *slot >= 0 { FIRST + RawFd::try_from(model.0.len()).unwrap() } else { *slot };
-            payload.extend(number.to_ne_bytes());
-            model.0.push((*kind, says(number)));
-        }
+        let numbered = |slot: &RawFd| if *slot >= 0 { numbers.next().unwrap() } else { *slot };
+        let payload: Vec<u8> = slots.iter().take(most).map(numbered).flat_map(RawFd::to_ne_bytes).collect();
         naive::append(&mut bytes, SOL_SOCKET, *kind, &payload);
     }
+    run_on(&bytes, steps, flags, spare, shift);
+}
+
+/// The slots in any bytes, as the walk of `cmsg(3)` finds them; and whether a message has any of these.
+fn model_of(bytes: &[u8]) -> (Model, bool) {
+    let mut model = Model(Vec::new());
+    let mut rights = false;
+    for step in naive::walk(bytes).0 {
+        let naive::Step::Message { level: SOL_SOCKET, kind, start, end } = step else { continue };
+        rights |= kind == SCM_RIGHTS;
+        let numbers = bytes[start..end].chunks_exact(4).map(|slot| RawFd::from_ne_bytes(slot.try_into().unwrap()));
+        model.0.extend(numbers.map(|number| (kind, says(number))));
+    }
+    (model, rights)
+}
+
+fn run_on(bytes: &[u8], steps: &[Step], flags: MsgFlags, spare: usize, shift: usize) {
+    let (mut model, rights) = model_of(bytes);
     let mut room = vec![0xff; shift];
-    room.extend(&bytes);
+    room.extend(bytes);
     // SAFETY: no number in these bytes is a descriptor of this process, and none is closed: all are taken and given up.
     let mut control = unsafe { Ancillary::from_kernel(&mut room[shift..], bytes.len() + spare, flags) };
     let mut set = FdSet::new([-1; 4]);
@@ -102,14 +118,18 @@ fn run(messages: &[(i32, Vec<RawFd>)], steps: &[Step], flags: MsgFlags, spare: u
                 let pidfd = control.pidfd().map(|fd| fd.map(|fd| fd.as_raw_fd()));
                 assert_eq!(pidfd, model.left(SCM_PIDFD).first().copied());
                 // The first that is not cut, whatever its slot says now.
-                let first = control.messages().find_map(|m| m.unwrap().get::<Rights<'_>>().unwrap());
+                let first = control.messages().find_map(|m| m.ok()?.get::<Rights<'_>>().unwrap());
                 assert_eq!(control.get::<Rights<'_>>(), Ok(first));
-                assert_eq!(first.is_some(), messages.iter().any(|(kind, _)| *kind == SCM_RIGHTS));
+                assert_eq!(first.is_some(), rights);
             }
             Step::Take(count) => {
                 control.take_fds().take(count).for_each(|fd| given(fd, model.take(SCM_RIGHTS, |_| true)));
                 assert_eq!(model.left(SCM_RIGHTS).len(), left.len().saturating_sub(count));
             }
+            Step::TakeOne => match control.take_fd() {
+                Some(fd) => given(fd, model.take(SCM_RIGHTS, |_| true)),
+                None => assert_eq!(left, []),
+            },
             Step::TakePidFd => match control.take_pidfd() {
                 Some(fd) => given(fd, model.take(SCM_PIDFD, |_| true)),
                 None => assert_eq!(model.left(SCM_PIDFD), []),
@@ -150,16 +170,23 @@ fn run(messages: &[(i32, Vec<RawFd>)], steps: &[Step], flags: MsgFlags, spare: u
     assert!(model.left(SCM_RIGHTS).is_empty() && model.left(SCM_PIDFD).is_empty());
     drop(control);
     // Every slot is marked; nothing else in the bytes has changed.
-    for (before, after) in Cmsgs::new(&bytes).zip(Cmsgs::new(&room[shift..])) {
-        let (before, after) = (before.unwrap(), after.unwrap());
+    for (before, after) in Cmsgs::new(bytes).zip(Cmsgs::new(&room[shift..])) {
+        let (Ok(before), Ok(after)) = (before, after) else {
+            assert_eq!(before, after);
+            continue;
+        };
         assert_eq!((before.level, before.kind, before.payload.len()), (after.level, after.kind, after.payload.len()));
-        if before.kind == SCM_CREDENTIALS {
-            assert_eq!(before.payload, after.payload);
-        } else {
+        if before.level == SOL_SOCKET && [SCM_RIGHTS, SCM_PIDFD].contains(&before.kind) {
             assert!(after.get::<Rights<'_>>().unwrap().is_none_or(|rights| rights.numbers().next().is_none()));
             assert!(after.get::<PidFd>().ok().flatten().is_none_or(|pidfd| pidfd.number().is_none()));
+        } else {
+            assert_eq!(before.payload, after.payload);
         }
     }
+    assert_eq!(
+        model_of(&room[shift..]).0.0.iter().filter(|slot| slot.1.is_some() && slot.0 != SCM_CREDENTIALS).count(),
+        0
+    );
 }
 
 /// The cause of a truncation that left nothing but one message of this level and type, with no byte to spare.
@@ -206,6 +233,71 @@ proptest! {
     ) {
         let flags = if truncated { MsgFlags::CTRUNC } else { MsgFlags::empty() };
         run(&messages, &steps, flags, spare, shift);
+    }
+}
+
+/// Control bytes of no kernel: foreign levels, stray bytes behind the slots, lengths that are not true, cut anywhere.
+fn wrong() -> impl Strategy<Value = Vec<u8>> {
+    let level = prop::sample::select(vec![SOL_SOCKET, SOL_SOCKET, SOL_SOCKET, SOL_SOCKET + 1]);
+    let kind = prop::sample::select(vec![SCM_RIGHTS, SCM_RIGHTS, SCM_PIDFD, SCM_CREDENTIALS]);
+    let slot =
+        prop_oneof![4 => FIRST..FIRST + 100, 1 => -200_i32..0, 1 => prop::sample::select(vec![-4096, RawFd::MIN])];
+    let off = prop_oneof![6 => Just(0_isize), 2 => -20_isize..20, 1 => any::<isize>()];
+    let message = (level, kind, prop::collection::vec(slot, 0..4), 0_usize..4, off);
+    (prop::collection::vec(message, 0..4), 0_usize..16).prop_map(|(messages, cut)| {
+        let mut bytes = Vec::new();
+        for (level, kind, slots, stray, off) in messages {
+            // A process descriptor is alone in its message.
+            let most = if kind == SCM_PIDFD { 1 } else { slots.len() };
+            let mut payload: Vec<u8> = slots.iter().take(most).flat_map(|slot| slot.to_ne_bytes()).collect();
+            payload.extend(&[0; 3][..stray]);
+            // Nor does it claim to be longer than that.
+            let off = if kind == SCM_PIDFD { off.min(0) } else { off };
+            let claimed = (naive::H + payload.len()).wrapping_add_signed(off);
+            naive::append_claiming(&mut bytes, claimed, level, kind, &payload);
+        }
+        bytes.truncate(bytes.len().saturating_sub(cut.saturating_sub(8)));
+        bytes
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_ledger_of_wrong_bytes_equals_a_list(
+        bytes in wrong(),
+        steps in prop::collection::vec(step(), 0..8),
+        truncated: bool,
+        spare in 0_usize..40,
+        shift in 0_usize..8,
+    ) {
+        let flags = if truncated { MsgFlags::CTRUNC } else { MsgFlags::empty() };
+        run_on(&bytes, &steps, flags, spare, shift);
+    }
+}
+
+#[test]
+fn a_short_ledger_is_a_list_too() {
+    // Every claimed length in as many bytes as hold one slot at most, and some more, with each way to take it.
+    for room in 0..=naive::H + 12 {
+        for claimed in 0..=room + 1 {
+            // Miri is a thousand times slower.
+            if cfg!(miri) && (room.abs_diff(naive::H + 6) > 3 || claimed != room) {
+                continue;
+            }
+            for kind in [SCM_RIGHTS, SCM_PIDFD, SCM_CREDENTIALS] {
+                // Two slots are more than a process descriptor has.
+                let claimed = if kind == SCM_PIDFD { claimed.min(naive::H + 7) } else { claimed };
+                for slot in [FIRST, -13, -4096, RawFd::MIN] {
+                    let mut bytes = Vec::new();
+                    let slots: Vec<u8> = [slot, FIRST + 1, -1].iter().flat_map(|slot| slot.to_ne_bytes()).collect();
+                    naive::append_claiming(&mut bytes, claimed, SOL_SOCKET, kind, &slots);
+                    bytes.truncate(room);
+                    for first in [Step::TakeOne, Step::TakePidFd, Step::Exact(1), Step::Into(1), Step::Take(1)] {
+                        run_on(&bytes, &[first, Step::Look, Step::TakeOne], MsgFlags::empty(), 0, 0);
+                    }
+                }
+            }
+        }
     }
 }
 

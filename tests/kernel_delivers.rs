@@ -12,7 +12,7 @@ use scmsg::{
     IoSliceMut, Ipv4PacketInfo, Ipv6PacketInfo, Message, MsgFlags, OwnedFd, PidFd, PollFd, PollFlags, Received,
     RecvFlags, RecvMsg, Rights, SecurityLabel, SendFlags, SendMsg, Shutdown, SocketAddr, SocketFlags, SocketType,
     TimestampNew, TimestampNsNew, TimestampNsOld, TimestampOld, TimestampingNew, TimestampingOld, UnreadBytes, accept,
-    accept_from, bind, connect, getpeername, getsockname, getsockopt, listen, peer_label, poll, recvmsg, sendmsg,
+    accept_from, bind, connect, getpeername, getsockname, getsockopt, listen, peer_label, poll, raw, recvmsg, sendmsg,
     setsockopt, shutdown, socket, sockopt,
 };
 
@@ -697,4 +697,29 @@ fn an_out_of_band_byte_is_marked() {
     receive(&server, RecvFlags::OOB, |received| {
         assert_eq!((received.bytes, received.flags), (1, received.flags | MsgFlags::OOB));
     });
+}
+
+/// What a call can return is an `int`, whose sign tells an error: the longest that it can move is none, on either side.
+#[test]
+fn the_most_bytes_of_one_call_are_no_error() {
+    // The kernel cuts every read and write there: `INT_MAX & PAGE_MASK`.
+    // SAFETY: no pointers.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
+    let most = i32::MAX as usize & !(page - 1);
+    const PIECE: usize = 4 << 20;
+    let (a, b) = pair(SocketType::STREAM);
+    let reader = std::thread::spawn(move || {
+        // Pieces that overlap, which no safe code makes: 4 GiB of room in 4 MiB.
+        let mut room = vec![0xff_u8; PIECE];
+        let pieces = vec![raw::iovec { iov_base: room.as_mut_ptr(), iov_len: PIECE }; 1024];
+        let mut header =
+            raw::msghdr { msg_iov: pieces.as_ptr().cast_mut(), msg_iovlen: pieces.len(), ..raw::msghdr::EMPTY };
+        // SAFETY: each piece is room for bytes of any value, which nothing else looks at meanwhile; so is the header.
+        unsafe { raw::recvmsg(b.as_raw_fd(), &raw mut header, RecvFlags::WAITALL.to_kernel()) }
+    });
+    let bytes = vec![7_u8; PIECE];
+    let data = vec![IoSlice::new(&bytes); 1024];
+    assert_eq!(sendmsg(&a, &SendMsg::new(&data), SendFlags::empty()), Ok(most));
+    drop(a);
+    assert_eq!(reader.join().unwrap(), Ok(most));
 }

@@ -92,14 +92,15 @@ pub fn raise_limit() {
 
 /// Sets it, at most to the hard limit.
 pub fn set_limit(soft: u64) {
-    let limit = libc::rlimit { rlim_cur: soft, ..limits() };
+    let limit = libc::rlimit64 { rlim_cur: soft, ..limits() };
     // SAFETY: a limit of this process.
-    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0, "setrlimit");
+    assert_eq!(unsafe { libc::setrlimit64(libc::RLIMIT_NOFILE, &raw const limit) }, 0, "setrlimit");
 }
 
-fn limits() -> libc::rlimit {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+/// In words of 64 bits on every target.
+fn limits() -> libc::rlimit64 {
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: room for the answer.
-    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) }, 0, "getrlimit");
+    assert_eq!(unsafe { libc::getrlimit64(libc::RLIMIT_NOFILE, &raw mut limit) }, 0, "getrlimit");
     limit
 }
