@@ -1,15 +1,16 @@
 //! Turns a forgery into its explanation, and checks it against the verdict: the same answer, the deciding rule by name, a line
-//! for each message that a walk finds; and the walkers, who agree about a buffer that is right.
+//! for each message that a walk finds; and the walkers, who agree about a buffer that is right. The C program has it all in it.
 //!
 //! Input: a forgery; then the socket and the flags.
 
 use arbitrary::{Arbitrary, Unstructured};
 use scmsg::oracle::{
     Capabilities, ControlArea, Descriptor, Explain, ForeignCmsgs, Outcome, Rules, Send, Sender, Socket, Walk, Walker,
-    send,
 };
+use scmsg::raw::msghdr;
 
 use crate::forgery::Forged;
+use crate::printed;
 
 pub fn run(data: &[u8]) {
     let _ = program(&mut Unstructured::new(data));
@@ -24,6 +25,13 @@ fn program(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let mut storage = vec![0xff; forgery.space() + slack];
     let built = forgery.build(&mut storage).expect("the space it asked for");
     let (len, null, start) = (built.control_len, built.null, forgery.start);
+    let mut header = msghdr::EMPTY;
+    if built.put_in(&mut header).is_some() {
+        assert_eq!(header.msg_controllen as u64, len);
+        assert_eq!(header.msg_control.cast_const().cast(), if null { std::ptr::null() } else { built.bytes.as_ptr() });
+    } else {
+        assert!(usize::try_from(len).is_err() && header.msg_controllen == 0, "{len} does not fit");
+    }
     // Bytes behind what was built can be read too.
     let readable = &storage[start..];
     let can = if privileged { Capabilities::ALL } else { Capabilities::default() };
@@ -40,7 +48,8 @@ fn program(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         sender: Sender { pid: 2, uids: [1000; 3], gids: [1000; 3], can },
         ..Send::ordinary()
     };
-    let verdict = send(&call);
+    let verdict = printed::decided(&call);
+    printed::sent(&call);
     let text = Explain::sent(&call).to_string();
     assert!(text.lines().all(|line| !line.is_empty()), "{text}");
     if let Outcome::Failed(errno) = verdict.outcome {
@@ -60,6 +69,10 @@ fn program(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     for item in 0..walked {
         assert!(text.contains(&format!("item {item} at offset ")), "item {item} is not in\n{text}");
     }
+    // Of bytes alone the same messages are told, and no verdict.
+    let alone = Explain::bytes(forged.layout, seen).to_string();
+    assert_eq!(alone.matches("\nitem ").count(), walked, "{alone}");
+    assert!(!alone.contains("\nverdict: ") && text.contains("\nverdict: "), "{alone}\n{text}");
     walkers(&call, seen, &verdict.outcome);
     assert_eq!(Rules::ALL, call.rules);
     Ok(())

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
-use scmsg::oracle::{Capabilities, Rules, Sender, Side};
+use scmsg::oracle::{Abi, ByteOrder, Capabilities, Layout, Rules, Sender, Side};
 
 use crate::harness::lane::Lane;
 use crate::harness::receive::{Receives, imagine::imagine as imagine_receive};
 use crate::harness::rng::Rng;
 use crate::harness::send::{Known, Sends, imagine as imagine_send};
 use crate::harness::{compat, kernel};
+use crate::printed;
 
 /// A child and this end of the socket to it.
 struct Child {
@@ -41,14 +42,24 @@ pub fn case(side: Side, data: &[u8]) {
     }
 }
 
-/// Asks the oracle here as well, about a process that is not there: a fuzzer does not see the branches its child takes.
+/// Asks the oracle here as well, about a process that is not there: a fuzzer does not see the branches its child takes. What it
+/// says is held against what is printed of it.
 fn imagine(lane: Lane, data: &[u8]) {
     let layout = kernel::layout(lane.compat);
     let (user, can) = if lane.root { (0, Capabilities::ALL) } else { (kernel::OWN_USER, Capabilities::default()) };
     let sender = Sender { pid: 4321, uids: [user, user + 1, user + 2], gids: [user; 3], can };
     match lane.side {
-        Side::Send => drop(imagine_send(&mut Rng::of_bytes(data), layout, &Known::imagined(sender))),
-        Side::Receive => imagine_receive(&mut Rng::of_bytes(data), layout),
+        Side::Send => imagine_send(&mut Rng::of_bytes(data), layout, &Known::imagined(sender), |call| {
+            printed::decided(call);
+            printed::sent(call);
+        }),
+        Side::Receive => {
+            // And on a kernel that nobody here has.
+            let foreign = Layout { abi: Abi::Native32, order: ByteOrder::Big };
+            for layout in [layout, foreign] {
+                imagine_receive(&mut Rng::of_bytes(data), layout, printed::received);
+            }
+        }
     }
 }
 
