@@ -5,7 +5,8 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use scmsg::oracle::{
-    Capabilities, ControlArea, Descriptor, Explain, ForeignCmsgs, Outcome, Rules, Send, Sender, Socket, Walk, Walker,
+    Capabilities, ControlArea, Descriptor, Explain, ForeignCmsgs, Outcome, Rules, Send, Sender, Socket, Verdict, Walk,
+    Walker,
 };
 use scmsg::raw::msghdr;
 
@@ -16,7 +17,7 @@ pub fn run(data: &[u8]) {
     let _ = program(&mut Unstructured::new(data));
 }
 
-fn program(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+fn program(u: &mut Unstructured<'_>) -> arbitrary::Result<Verdict> {
     let socket = *u.choose(&[Socket::UnixStream, Socket::UnixDatagram, Socket::UnixSeqPacket, Socket::Netlink])?;
     let (bytes, privileged, slack) = (u.int_in_range(0..=2)?, u.arbitrary()?, u.int_in_range(0..=16)?);
     let forged = Forged::arbitrary(u)?;
@@ -63,7 +64,7 @@ fn program(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     }
     let seen = usize::try_from(len).ok().and_then(|len| readable.get(..len)).unwrap_or(readable);
     if null {
-        return Ok(());
+        return Ok(verdict);
     }
     let walked = ForeignCmsgs::new(forged.layout, seen).count();
     for item in 0..walked {
@@ -75,7 +76,7 @@ fn program(u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     assert!(!alone.contains("\nverdict: ") && text.contains("\nverdict: "), "{alone}\n{text}");
     walkers(&call, seen, &verdict.outcome);
     assert_eq!(Rules::ALL, call.rules);
-    Ok(())
+    Ok(verdict)
 }
 
 /// Whatever the kernel takes, it has walked to the end; and who walks stays inside.
@@ -88,5 +89,36 @@ fn walkers(call: &Send<'_>, bytes: &[u8], outcome: &Outcome) {
     if matches!(outcome, Outcome::Sent { .. }) && call.control.len == bytes.len() as u64 {
         let good = ForeignCmsgs::new(call.layout, bytes).all(|message| message.is_ok());
         assert!(good, "sent, although a message is malformed: {call:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every seed is what it says: the rule that decides, and the message.
+    #[test]
+    fn seeds_are_what_they_say() {
+        let expected = [
+            ("len_zero", "item-length", Some(1)),
+            ("len_wraps", "item-length", Some(0)),
+            ("rust-vmm_31", "item-length", Some(1)),
+            ("gvisor_negative_length", "item-length", Some(0)),
+            ("compat_trailing_byte", "control-fault", Some(1)),
+            ("trailing_byte", "", None),
+            ("liburing_1583", "", None),
+            ("controllen_2_gib", "control-too-long", None),
+            ("merge_limit", "merge-limit", Some(1)),
+            ("rights_without_data", "empty-stream", None),
+            ("minus_one", "descriptor-closed", Some(0)),
+            ("root_forged", "credentials-uid", Some(0)),
+        ];
+        let seeds: Vec<_> = crate::seeds::all().into_iter().filter(|seed| seed.0 == "explain").collect();
+        assert_eq!(seeds.len(), expected.len());
+        for ((_, name, _, bytes), expected) in seeds.iter().zip(expected) {
+            let verdict = program(&mut Unstructured::new(bytes)).expect("a whole input");
+            let rule = verdict.rule.map_or("", |rule| rule.name());
+            assert_eq!((*name, rule, verdict.place.map(|place| place.item)), expected);
+        }
     }
 }

@@ -153,3 +153,74 @@ impl Child {
         entry.revents & libc::POLLHUP == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use scmsg::Errno;
+    use scmsg::oracle::{Receipt, Rule, send};
+
+    use super::*;
+
+    /// Name, lane and decisions.
+    fn seeds(target: &str) -> impl Iterator<Item = (&'static str, Lane, Vec<u8>)> {
+        let side = if target == "kernel_send" { Side::Send } else { Side::Receive };
+        crate::seeds::all().into_iter().filter(move |seed| seed.0 == target).map(move |(_, name, _, bytes)| {
+            let lane = Lane { side, compat: bytes[0] & 1 == 1, root: bytes[0] & 2 == 2 };
+            (name, lane, bytes[1..].to_vec())
+        })
+    }
+
+    /// Every seed is what it says: the rule that decides, and the message.
+    #[test]
+    fn seeds_of_sends_are_what_they_say() {
+        let expected = [
+            ("one_fd", None, None),
+            ("len_zero", Some(Rule::ItemLength), Some(1)),
+            ("rust-vmm_31", Some(Rule::ItemLength), Some(0)),
+            ("merge_limit", Some(Rule::MergeLimit), Some(1)),
+            ("rights_without_data", Some(Rule::EmptyStream), None),
+            ("compat_trailing_byte", Some(Rule::ControlFault), Some(1)),
+        ];
+        let seeds: Vec<_> = seeds("kernel_send").collect();
+        if kernel::layout(true).abi != Abi::Compat {
+            println!("SKIPPED: the seeds are for 64-bit kernels");
+            return;
+        }
+        assert_eq!(seeds.len(), expected.len());
+        for ((name, lane, bytes), expected) in seeds.into_iter().zip(expected) {
+            let sender = Sender { pid: 4321, uids: [1; 3], gids: [1; 3], can: Capabilities::default() };
+            let layout = kernel::layout(lane.compat);
+            imagine_send(&mut Rng::of_bytes(&bytes), layout, &Known::imagined(sender), |call| {
+                let verdict = send(call);
+                assert_eq!((name, verdict.rule, verdict.place.map(|place| place.item)), expected, "{call:?}");
+            });
+        }
+    }
+
+    /// Likewise: descriptors that come and that are lost, the process descriptor, and why it was truncated.
+    #[test]
+    fn seeds_of_receives_are_what_they_say() {
+        let expected = [
+            ("padding_fd", (2, 1, None, Some(Rule::RightsLost))),
+            ("errno_slot", (1, 0, Some(Err(Errno::EMFILE)), None)),
+            ("systemd_34688", (1, 2, None, Some(Rule::TableFull))),
+            ("end_looks_like_root", (0, 0, None, None)),
+            ("read_of_nothing", (2, 0, None, None)),
+        ];
+        let seeds: Vec<_> = seeds("kernel_receive").collect();
+        if kernel::layout(true).abi != Abi::Compat {
+            println!("SKIPPED: the seeds are for 64-bit kernels");
+            return;
+        }
+        assert_eq!(seeds.len(), expected.len());
+        for ((name, lane, bytes), expected) in seeds.into_iter().zip(expected) {
+            let mut calls = 0;
+            imagine_receive(&mut Rng::of_bytes(&bytes), kernel::layout(lane.compat), |case| {
+                let Receipt { descriptors, lost, pidfd, truncated, .. } = case.receipt;
+                assert_eq!((name, (descriptors, lost, pidfd, truncated)), expected, "{case:?}");
+                calls += 1;
+            });
+            assert_eq!(calls, 1, "{name}");
+        }
+    }
+}
