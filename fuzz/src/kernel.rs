@@ -127,17 +127,27 @@ fn serve(lane: Lane, socket: i32) -> ! {
     }
 }
 
+/// Makes a call until no signal interrupts it: a fuzzer has a timer.
+fn again(mut call: impl FnMut() -> isize) -> isize {
+    loop {
+        let result = call();
+        if result >= 0 || kernel::errno() != libc::EINTR {
+            return result;
+        }
+    }
+}
+
 impl Child {
     /// What the child says of a case: nothing is good.
     fn ask(&self, data: &[u8]) -> Option<String> {
         let mut message = vec![b'c'];
         message.extend_from_slice(data);
         let mut answer = vec![0; 60_000];
-        // SAFETY: bytes out, and so many bytes in.
-        let len = unsafe {
-            libc::send(self.socket, message.as_ptr().cast(), message.len(), libc::MSG_NOSIGNAL);
-            libc::recv(self.socket, answer.as_mut_ptr().cast(), answer.len(), libc::MSG_TRUNC)
-        };
+        // SAFETY: the bytes of a list.
+        again(|| unsafe { libc::send(self.socket, message.as_ptr().cast(), message.len(), libc::MSG_NOSIGNAL) });
+        // SAFETY: so many bytes of a buffer.
+        let len =
+            again(|| unsafe { libc::recv(self.socket, answer.as_mut_ptr().cast(), answer.len(), libc::MSG_TRUNC) });
         assert!(len >= 0, "recv: {}", io::Error::last_os_error());
         answer.truncate(len as usize);
         // A child that is gone answers like the end of a connection, which on this socket looks like an empty answer.
@@ -182,7 +192,7 @@ mod tests {
             ("compat_trailing_byte", Some(Rule::ControlFault), Some(1)),
         ];
         let seeds: Vec<_> = seeds("kernel_send").collect();
-        if kernel::layout(true).abi != Abi::Compat {
+        if kernel::layout(false).abi != Abi::Native64 {
             println!("SKIPPED: the seeds are for 64-bit kernels");
             return;
         }
@@ -197,6 +207,33 @@ mod tests {
         }
     }
 
+    extern "C" fn nothing(_: i32) {}
+
+    /// A fuzzer's timer interrupts the wait for an answer, which is no finding.
+    #[test]
+    fn a_timer_interrupts_nothing() {
+        // SAFETY: a handler that does nothing, without `SA_RESTART`, as libFuzzer's.
+        let me = unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = nothing as extern "C" fn(i32) as libc::sighandler_t;
+            assert_eq!(libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()), 0);
+            libc::pthread_self()
+        };
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    // SAFETY: that thread waits for this one.
+                    unsafe { libc::pthread_kill(me, libc::SIGALRM) };
+                    std::thread::sleep(std::time::Duration::from_micros(20));
+                }
+            });
+            let asked = std::panic::catch_unwind(|| (0..300).for_each(|_| case(Side::Send, &[0, 62])));
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            asked.expect("no finding");
+        });
+    }
+
     /// Likewise: descriptors that come and that are lost, the process descriptor, and why it was truncated.
     #[test]
     fn seeds_of_receives_are_what_they_say() {
@@ -208,7 +245,7 @@ mod tests {
             ("read_of_nothing", (2, 0, None, None)),
         ];
         let seeds: Vec<_> = seeds("kernel_receive").collect();
-        if kernel::layout(true).abi != Abi::Compat {
+        if kernel::layout(false).abi != Abi::Native64 {
             println!("SKIPPED: the seeds are for 64-bit kernels");
             return;
         }

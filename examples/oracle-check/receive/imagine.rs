@@ -53,8 +53,9 @@ pub fn imagine(rng: &mut Rng, layout: Layout, mut look: impl FnMut(&ReceiveRepro
             ..Receive::ordinary()
         };
         let before = packets.clone();
-        let dirt = [call.dirt; LOOKED_AT];
-        let mut out = dirt;
+        let room = usize::try_from(call.len).unwrap_or(LOOKED_AT).min(LOOKED_AT);
+        let dirt = vec![call.dirt; room];
+        let mut out = dirt.clone();
         let sent: usize = packets.iter().map(|packet| packet.descriptors).sum();
         let ended = case.ending != Ending::Open;
         let mut queue = Queue { packets: &mut packets, ended, error, overcount };
