@@ -66,15 +66,15 @@ impl Sends {
     }
 }
 
-/// What the oracle says of a drawn case of a process that is not there, with no kernel asked.
+/// Has a drawn case of a process that is not there looked at, with no kernel asked.
 #[allow(dead_code)]
-pub fn imagine(rng: &mut Rng, layout: Layout, known: &Known) -> Verdict {
+pub fn imagine(rng: &mut Rng, layout: Layout, known: &Known, look: impl FnOnce(&Send<'_>)) {
     let case = Case::draw(rng, layout, known);
     let items = case.items();
     let forgery = case.forgery(layout, &items);
     let mut storage = vec![0; forgery.space() + case.slack];
     let (forged, readable) = build(&case, &forgery, &mut storage);
-    with_call(&case, &Scene::of(&case), known, layout, Rules::ALL, (&forged, readable), send)
+    with_call(&case, &Scene::of(&case), known, layout, Rules::ALL, (&forged, readable), look);
 }
 
 /// Builds a forgery at the start of `area`, with 0xff behind it; and all that can be read there.

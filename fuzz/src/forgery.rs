@@ -58,7 +58,16 @@ impl Message {
             Load::Repeat(number, count) => Payload::Repeat { number: *number, count: *count },
             Load::Credentials(pid, uid, gid) => Payload::Credentials { pid: *pid, uid: *uid, gid: *gid },
         };
-        Item { level: self.level, kind: self.kind, payload, len: self.len, gap: self.gap }
+        let item = Item::new(self.level, self.kind, payload);
+        // The short ways are the long one.
+        match (self.level, self.kind, &self.load) {
+            (libc::SOL_SOCKET, libc::SCM_RIGHTS, Load::Integers(numbers)) => assert_eq!(Item::rights(numbers), item),
+            (libc::SOL_SOCKET, libc::SCM_CREDENTIALS, Load::Credentials(pid, uid, gid)) => {
+                assert_eq!(Item::credentials(*pid, *uid, *gid), item);
+            }
+            _ => {}
+        }
+        item.claiming(self.len).gap(self.gap)
     }
 }
 

@@ -21,6 +21,7 @@ mod descriptors;
 mod forgery;
 mod kernel;
 mod naive;
+mod printed;
 
 /// The parts of `oracle-check`, whose cases are drawn from a fuzzer's bytes here.
 #[allow(dead_code)]

@@ -389,6 +389,149 @@ fn pushes() -> Vec<Seed> {
     ]
 }
 
+/// Forgeries for `explain`, on a 64-bit little-endian machine unless it says otherwise.
+fn forgeries() -> Vec<Seed> {
+    // Socket (0 stream, 2 seqpacket), data bytes, privileges, slack; ABI, byte order, start, trailing, fill, msg_controllen, not null.
+    let sent = |socket: u8, bytes: u8, abi: u8, trailing: u8, control_len: &[u8], messages: &[Vec<u8>]| {
+        [&[socket, bytes, 0, 0, abi, 0, 0, trailing, 0], control_len, &[1], &messages.concat()].concat()
+    };
+    let (truth, no_gap, exact, any) = (0, 24, 6, 7);
+    // Level and type in a byte each, because they are what they mostly are; payload; cmsg_len; gap.
+    let message = |kind: u8, load: &[u8], len: &[u8]| [&[0, 0, kind], load, len, &[no_gap]].concat();
+    let (rights, credentials) = (RIGHTS as u8, CREDENTIALS as u8);
+    let one = |len: &[u8]| message(rights, &[1, 1, 3], len);
+    let huge = |number: u64| [&[any][..], &number.to_le_bytes()].concat();
+    let good = [truth];
+    let many = |count: u16| message(rights, &[&[2, 0][..], &count.to_be_bytes()].concat(), &good);
+    let whole = |what: &'static str, name: &'static str, bytes| ("explain", name, what, bytes);
+    vec![
+        whole("a cmsg_len of 0", "len_zero", sent(2, 1, 0, 0, &good, &[one(&good), one(&[exact, 0])])),
+        whole(
+            "a cmsg_len that wraps when it is aligned",
+            "len_wraps",
+            sent(2, 1, 0, 0, &good, &[one(&huge(u64::MAX - 6))]),
+        ),
+        whole(
+            "a cmsg_len of 7, behind a good message",
+            "rust-vmm_31",
+            sent(2, 1, 0, 0, &good, &[one(&good), one(&[exact, 7])]),
+        ),
+        whole(
+            "a cmsg_len that is negative when it is signed",
+            "gvisor_negative_length",
+            sent(2, 1, 0, 0, &good, &[one(&huge(1 << 63))]),
+        ),
+        whole(
+            "one byte behind the last message, translated",
+            "compat_trailing_byte",
+            sent(2, 1, 2, 1, &good, &[one(&good)]),
+        ),
+        whole("the same, native: nobody minds", "trailing_byte", sent(2, 1, 0, 1, &good, &[one(&good)])),
+        whole("fewer control bytes than a header", "liburing_1583", sent(2, 1, 0, 0, &[exact, 15], &[one(&good)])),
+        whole("a msg_controllen over 2147483647", "controllen_2_gib", sent(2, 1, 0, 0, &huge(1 << 31), &[one(&good)])),
+        whole("253 descriptors, and one more", "merge_limit", sent(2, 1, 0, 0, &good, &[many(253), many(1)])),
+        whole("a descriptor without data on a stream", "rights_without_data", sent(0, 0, 0, 0, &good, &[one(&good)])),
+        whole("-1 for a descriptor", "minus_one", sent(2, 1, 0, 0, &good, &[message(rights, &[1, 1, 0xff], &good)])),
+        whole(
+            "credentials of root",
+            "root_forged",
+            sent(2, 1, 0, 0, &good, &[message(credentials, &[3, 2, 0, 0, 0, 0], &good)]),
+        ),
+    ]
+}
+
+/// Cases of the kernel: the lane (native, unprivileged), then a byte for a small decision, 0 for the most usual.
+fn cases() -> Vec<Seed> {
+    // Seqpacket, connected, the messages; no large one; to the end: trailing, msg_controllen, fill, not null, slack, one byte, no limit.
+    let sent = |socket: u8, messages: &[&[u8]], end: [u8; 8]| {
+        [&[0, socket, 0, [0, 1, 5][messages.len()]], &messages.concat()[..], &[50], &end, &[50]].concat()
+    };
+    let usual = [0, 0, 0, 1, 0, 20, 0, 0];
+    // SOL_SOCKET, SCM_RIGHTS, numbers; the first open one; cmsg_len; no gap.
+    let one = |len: &[u8]| [&[0, 0, 50, 50, 1, 0, 0], len, &[0]].concat();
+    let many = [0, 0, 50, 0, 7, 0, 0, 0, 0];
+    vec![
+        ("kernel_send", "one_fd", "a descriptor", sent(62, &[&one(&[0])], usual)),
+        (
+            "kernel_send",
+            "len_zero",
+            "a cmsg_len of 0, behind a good message",
+            sent(62, &[&one(&[0]), &one(&[95, 0])], usual),
+        ),
+        ("kernel_send", "rust-vmm_31", "a cmsg_len of 7", sent(62, &[&one(&[95, 7])], usual)),
+        ("kernel_send", "merge_limit", "253 descriptors, and one more", sent(62, &[&many, &one(&[0])], usual)),
+        (
+            "kernel_send",
+            "rights_without_data",
+            "a descriptor without data on a stream",
+            sent(0, &[&one(&[0])], [0, 0, 0, 1, 0, 0, 0, 0]),
+        ),
+        (
+            "kernel_send",
+            "compat_trailing_byte",
+            "a byte behind the last message, from a 32-bit program",
+            sent(62, &[&one(&[0])], [60, 1, 0, 0, 1, 0, 20, 0]).into_iter().enumerate().map(lane(1)).collect(),
+        ),
+    ]
+}
+
+/// Receives of the kernel, from the same lane.
+fn receives() -> Vec<Seed> {
+    // Decisions: yes and no where a chance is asked for.
+    let (yes, no) = (0, 99);
+    // Descriptors beside one byte of data.
+    let message = |descriptors: u8, stream: bool| [&[1, 8, descriptors, no][..], &[no][..usize::from(stream)]].concat();
+    // Data bytes, flags (close-on-exec and not waiting), not null, how long, aligned, dirty, and how many numbers are free.
+    let call = |data: u8, len: &[u8], free: &[u8]| {
+        [&[data, no, no, yes, yes, no, no, no, no, no], len, &[no, 0], free].concat()
+    };
+    // Credentials and process descriptors wanted, nothing else; one message; one call; connected, nothing asked by the sender.
+    let case = |stream: bool, wants: [u8; 2], queue: Vec<u8>, ending: &[u8], call: Vec<u8>| {
+        let rest = &[no; 6][..if stream { 6 } else { 4 }];
+        let kind = if stream { 0 } else { 3 };
+        [&[0, kind], &wants[..], rest, &queue, &[yes], ending, &[0], &call, &[no, no, 0, 0, 0, 0, 0, 0, 0, 1]].concat()
+    };
+    let one = |descriptors: u8, stream: bool| with(vec![1], &message(descriptors, stream));
+    let (open, closed, all) = (&[yes][..], &[no, 1][..], &[no][..]);
+    vec![
+        (
+            "kernel_receive",
+            "padding_fd",
+            "three descriptors in 24 bytes: two come",
+            case(false, [no, no], one(3, false), open, call(1, &[0, 15, 24], all)),
+        ),
+        (
+            "kernel_receive",
+            "errno_slot",
+            "a number for the descriptor and none for the process: -EMFILE in its slot",
+            case(false, [no, yes], one(1, false), open, call(1, &[0, 16], &[yes, 0, 1])),
+        ),
+        (
+            "kernel_receive",
+            "systemd_34688",
+            "truncated although there is room: the table is full",
+            case(false, [no, no], one(3, false), open, call(1, &[0, 16], &[yes, 0, 1])),
+        ),
+        (
+            "kernel_receive",
+            "end_looks_like_root",
+            "the end of a stream comes with credentials 0, 0, 0",
+            case(true, [yes, no], vec![0], closed, call(1, &[16], all)),
+        ),
+        (
+            "kernel_receive",
+            "read_of_nothing",
+            "a read of no bytes takes the descriptors and looks like the end",
+            case(true, [no, no], one(2, true), open, call(0, &[0, 16], all)),
+        ),
+    ]
+}
+
+/// Another lane for a case.
+fn lane(lane: u8) -> impl Fn((usize, u8)) -> u8 {
+    move |(at, byte)| if at == 0 { lane } else { byte }
+}
+
 /// All of them.
 pub fn all() -> Vec<Seed> {
     let mut seeds = Vec::new();
@@ -420,5 +563,8 @@ pub fn all() -> Vec<Seed> {
     }
     seeds.extend(programs());
     seeds.extend(pushes());
+    seeds.extend(forgeries());
+    seeds.extend(cases());
+    seeds.extend(receives());
     seeds
 }
