@@ -132,10 +132,13 @@ impl Order {
         Ok(listener)
     }
 
-    /// Removes a socket on which nobody listens any more; whether there was one.
+    /// Removes a socket that nobody has any more; whether there was one.
+    ///
+    /// Asked as a datagram socket, whoever listens or is about to is not disturbed: the kernel answers `EPROTOTYPE` in its place.
     fn remove_abandoned(&self, addr: &Text) -> Result<bool> {
         let Some(path) = self.path else { return Ok(false) };
-        let refused = connect(&self.new_socket()?, addr) == Err(Errno::ECONNREFUSED);
+        let asks = socket(Family::UNIX, SocketType::DGRAM, SocketFlags::empty(), 0);
+        let refused = connect(&asks.map_err(|errno| self.task.errno(errno))?, addr) == Err(Errno::ECONNREFUSED);
         Ok(refused && sys::is_socket(path) && sys::unlink(path).is_ok())
     }
 
