@@ -46,6 +46,7 @@ fn every_mistake_has_its_line() {
         ("recv S -t 1s true", "-t: -n wants 1 to 1024, -t seconds"),
         ("recv S -t 0000000001 true", "-t: -n wants 1 to 1024, -t seconds"),
         ("send S -n 2", "-n: an option of another subcommand"),
+        ("send -l -c S", "S: either --listen or --connect"),
         ("store -l S", "S: an option of another subcommand"),
         ("store -t 1 S", "S: an option of another subcommand"),
         ("list -f S", "S: an option of another subcommand"),
@@ -78,8 +79,9 @@ fn more_descriptors_than_there_can_be() {
 
 #[test]
 fn control_characters_are_not_printed() {
-    let said = run(command(["send", "/nowhere/\x1b[31m\r\x07"]));
-    assert_eq!(said.err, "fdpass: connect /nowhere/?[31m??: ENOENT (No such file or directory)\n");
+    // A line is one line, whatever is in it.
+    let said = run(command(["send", "/nowhere/\x1b[31m\r\x07\nfdpass: \x7f"]));
+    assert_eq!(said.err, "fdpass: connect /nowhere/?[31m???fdpass: ?: ENOENT (No such file or directory)\n");
 }
 
 #[test]
