@@ -237,7 +237,7 @@ pub fn hear(socket: &OwnedFd, room: &mut Room) -> core::result::Result<(), Errno
     }
     let (flags, bytes) = (received.flags, received.bytes);
     // All were taken, and no socket here asks for process descriptors: a drop would find nothing to close, and what searches is
-    // 1,120 bytes.
+    // 1,100 bytes.
     forget(received);
     if flags.contains(MsgFlags::CTRUNC) {
         return Err(Errno::EMFILE);
