@@ -5,7 +5,7 @@ mod common;
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -200,6 +200,9 @@ fn force_disturbs_nobody() {
     scmsg::bind(&bound, &addr).expect("bound");
     bad(words(&folder, "recv -f -t 20 S true"), 1, &format!("listen {socket}: EADDRINUSE (Address already in use)"));
     drop(bound);
+    // Nor has a child that a test beside this one is starting.
+    let asks = UnixDatagram::unbound().expect("socket");
+    until(|| asks.connect(&socket).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused));
     bad(words(&folder, "recv -f -t 0.05 S true"), 4, &format!("listen {socket}: timed out"));
 }
 

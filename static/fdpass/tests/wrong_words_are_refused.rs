@@ -138,17 +138,20 @@ fn a_path_has_up_to_108_bytes() {
 #[test]
 fn an_abstract_name_holds_any_bytes() {
     let unique = std::process::id();
+    let long = format!("{unique:010}");
     for (word, name) in [
         (format!("@fdpass-{unique}").into_bytes(), format!("fdpass-{unique}").into_bytes()),
         (format!("@fdpass-{unique}\\0a\\0\\0").into_bytes(), format!("fdpass-{unique}\0a\0\0").into_bytes()),
         (format!("@fdpass-{unique}\\x\\").into_bytes(), format!("fdpass-{unique}\\x\\").into_bytes()),
-        ([b"@", &[0xff; 107][..]].concat(), vec![0xff; 107]),
+        ([b"@", long.as_bytes(), &[0xff; 97]].concat(), [long.as_bytes(), &[0xff; 97]].concat()),
     ] {
         let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).expect("name")).expect("bound");
         let mut sender = command(["send"]);
         sender.arg(OsStr::from_bytes(&word));
         assert_eq!(good(sender), "");
         drop(listener);
+        // A test beside this one may be starting a child, which has a copy until it is another program.
+        until(|| UnixStream::connect_addr(&SocketAddr::from_abstract_name(&name).expect("name")).is_err());
         let mut receiver = command(["recv", "-t", "20"]);
         receiver.arg(OsStr::from_bytes(&word)).arg("true");
         let receiver = start(receiver);
@@ -171,6 +174,8 @@ fn a_full_line_of_errors() {
     bad(words(&folder, "recv -f S true"), 1, &format!("listen {socket}: EADDRINUSE (Address already in use)"));
     bad(words(&folder, "list S"), 1, &format!("connect {socket}: EPROTOTYPE (Wrong socket type for this peer)"));
     drop(listener);
+    // Nor has a child of a test beside this one a copy any more.
+    until(|| UnixStream::connect(folder.path("S")).is_err());
     bad(words(&folder, "send S"), 1, &format!("connect {socket}: ECONNREFUSED (Connection refused)"));
     // A file is never replaced, whatever is asked.
     folder.file("F", "text");
