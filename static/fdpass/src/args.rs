@@ -171,6 +171,9 @@ impl Order {
         if self.options & !takes != 0 {
             return Err(self.task.fail(Why::OtherOption));
         }
+        if self.has(LISTEN) && self.has(CONNECT) {
+            return Err(self.task.fail(Why::BothEnds));
+        }
         if wanted == 3 && !good_name(self.name) {
             return Err(self.task.fail(Why::BadName));
         }

@@ -5,13 +5,13 @@
 //! The kernel noted these when the connection was made: of who listens, if this end connected; of who connected, otherwise.
 
 use core::num::NonZeroU32;
-use core::time::Duration;
 
+use scmsg::getsockopt;
 use scmsg::sockopt::{PeerCred, PeerPidFd};
-use scmsg::{PollFd, PollFlags, getsockopt, poll};
 
 use crate::args::Order;
 use crate::fail::{Result, add_errno};
+use crate::link::readable;
 use crate::room::Room;
 use crate::rt;
 use crate::text::Text;
@@ -29,8 +29,7 @@ pub fn creds(order: &mut Order, room: &mut Room) -> Result {
     match &process {
         Ok(process) => {
             // Readable once it has ended, but for what its parent still has to collect.
-            let running = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(Duration::ZERO)) == Ok(0);
-            text.add(if running { b"running" } else { b"ended" });
+            text.add(if readable(process) { b"ended" } else { b"running" });
         }
         Err(errno) => add_errno(text, *errno),
     }

@@ -59,6 +59,7 @@ sentences! {
     TooManyWords "\x02" "one word too many",
     Missing "\x02" "something is missing; try --help",
     OtherOption "\x02" "an option of another subcommand",
+    BothEnds "\x02" "either --listen or --connect",
     BadName "\x02" "not a NAME: 1 to 64 visible ASCII bytes but :",
     BadNumber "\x02" "-n wants 1 to 1024, -t seconds",
     NotOpen "\x02" "not an open descriptor (EBADF)",
@@ -122,7 +123,7 @@ impl Task {
 #[cold]
 #[inline(never)]
 fn end(text: &mut Text, exit: i32) -> Exit {
-    let _ = text.add(b"\n").write(rt::stderr());
+    let _ = text.tame().add(b"\n").write(rt::stderr());
     Exit::new(exit).unwrap_or(Exit::MIN)
 }
 
@@ -142,7 +143,7 @@ pub fn add_errno(text: &mut Text, errno: Errno) {
     text.add(b"error number ").number(u32::try_from(errno.raw()).unwrap_or(0));
 }
 
-/// What the crate says of the errors that a unix socket or a file can have, and of `ENOEXEC`: number, bytes of the name without
+/// What the crate says of the errors that a unix socket or a file can have, and of `ENOEXEC` and `ETXTBSY`: number, bytes of the name without
 /// its E, name, text, 0. The crate's own two functions would become tables with holes, of twice the size.
 static ERRNOS: [u8; errnos(&mut [])] = {
     let mut bytes = [0; errnos(&mut [])];
@@ -195,8 +196,11 @@ const fn errnos(out: &mut [u8]) -> usize {
                 ("", "")
             }
             Some(name) => (name, errno.text()),
-            None if number as u32 == linux_raw_sys::errno::ENOEXEC => ("ENOEXEC", "not a program"),
-            None => ("", ""),
+            None => match number as u32 {
+                linux_raw_sys::errno::ENOEXEC => ("ENOEXEC", "not a program"),
+                linux_raw_sys::errno::ETXTBSY => ("ETXTBSY", "being written to"),
+                _ => ("", ""),
+            },
         };
         // Number, length of the name without its E, that name, text, 0.
         let end = if name.is_empty() { 0 } else { 2 + name.len() + said.len() };

@@ -1,7 +1,7 @@
 //! Turns SOCKET into a connection, as the end that connects or the one that listens, and moves messages over it.
 //!
 //! Laws: every socket is nonblocking and every wait is [`Order::ready`], so no peer holds this program past the deadline; a path
-//! that was made here is removed here; only its user can connect to it (mode 0600), and an abstract name, which has no mode,
+//! that was made here is removed here, a signal or not; only its user can connect to it (mode 0600), and an abstract name, which has no mode,
 //! accepts this user's and root's processes only.
 //!
 //! ```text
@@ -9,6 +9,7 @@
 //! ```
 
 use core::ffi::CStr;
+use core::mem::forget;
 use core::time::Duration;
 
 use scmsg::sockopt::PeerCred;
@@ -19,8 +20,9 @@ use scmsg::{
 };
 
 use crate::args::{CONNECT, FORCE, LISTEN, Order, Verb, WAIT};
-use crate::fail::{Result, Why};
+use crate::fail::{Exit, Result, Why};
 use crate::room::Room;
+use crate::signals::Signals;
 use crate::sys;
 use crate::text::Text;
 
@@ -66,21 +68,18 @@ impl Order {
         socket(Family::UNIX, kind, SocketFlags::NONBLOCK, 0).map_err(|errno| self.task.errno(errno))
     }
 
-    /// Waits until `socket` is ready, or has an error that the next call on it reports. Without one a moment passes.
-    pub fn ready(&self, socket: Option<&OwnedFd>, events: PollFlags) -> Result {
+    /// Waits until one of them is ready, or has an error that the next call on it reports. Without any a moment passes.
+    pub fn ready(&self, entries: &mut [PollFd<'_>]) -> Result {
         loop {
             let left = self.deadline.saturating_sub(sys::now());
             if left == 0 {
                 return Err(self.task.fail(Why::TimedOut));
             }
-            let happened = match socket {
-                Some(socket) => {
-                    let time = if self.deadline == u64::MAX { None } else { Some(Duration::from_millis(left)) };
-                    poll(&mut [PollFd::new(socket, events)], time)
-                }
-                None => return sleep(left.min(10)),
-            };
-            match happened {
+            if entries.is_empty() {
+                return sleep(left.min(10));
+            }
+            let time = if self.deadline == u64::MAX { None } else { Some(Duration::from_millis(left)) };
+            match poll(entries, time) {
                 Ok(0) | Err(Errno::EINTR) => {}
                 Ok(_) => return Ok(()),
                 Err(errno) => return Err(self.task.errno(errno)),
@@ -105,14 +104,15 @@ impl Order {
                 }
                 Err(errno) => return Err(self.task.errno(errno)),
             }
-            self.ready(None, PollFlags::empty())?;
+            self.ready(&mut [])?;
         }
     }
 
     /// Listens.
     pub fn listen(&mut self, addr: &Text) -> Result<Listener> {
         self.task.what = b"listen";
-        let mut listener = Listener { socket: self.new_socket()?, path: None, only: None };
+        let signals = Signals::new().map_err(|errno| self.task.errno(errno))?;
+        let mut listener = Listener { socket: self.new_socket()?, path: None, only: None, signals };
         let mask = sys::umask(0o177);
         let mut bound = bind(&listener.socket, addr);
         if bound == Err(Errno::EADDRINUSE) && self.has(FORCE) && self.remove_abandoned(addr)? {
@@ -131,10 +131,13 @@ impl Order {
         Ok(listener)
     }
 
-    /// Removes a socket on which nobody listens any more; whether there was one.
+    /// Removes a socket that nobody has any more; whether there was one.
+    ///
+    /// Asked as a datagram socket, whoever listens or is about to is not disturbed: the kernel answers `EPROTOTYPE` in its place.
     fn remove_abandoned(&self, addr: &Text) -> Result<bool> {
         let Some(path) = self.path else { return Ok(false) };
-        let refused = connect(&self.new_socket()?, addr) == Err(Errno::ECONNREFUSED);
+        let asks = socket(Family::UNIX, SocketType::DGRAM, SocketFlags::empty(), 0);
+        let refused = connect(&asks.map_err(|errno| self.task.errno(errno))?, addr) == Err(Errno::ECONNREFUSED);
         Ok(refused && sys::is_socket(path) && sys::unlink(path).is_ok())
     }
 
@@ -145,9 +148,10 @@ impl Order {
         }
         let listener = self.listen(addr)?;
         loop {
+            listener.goes_on()?;
             match listener.accept(anybody) {
                 Ok(Some(socket)) => return Ok(socket),
-                Ok(None) => self.ready(Some(&listener.socket), PollFlags::IN)?,
+                Ok(None) => self.ready(&mut listener.entries())?,
                 Err(errno) => return Err(self.task.errno(errno)),
             }
         }
@@ -158,7 +162,7 @@ impl Order {
         loop {
             match say(socket, data, fds, control) {
                 Ok(()) => return Ok(()),
-                Err(Errno::EAGAIN) => self.ready(Some(socket), PollFlags::OUT)?,
+                Err(Errno::EAGAIN) => self.ready(&mut [PollFd::new(socket, PollFlags::OUT)])?,
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(self.task.errno(errno)),
             }
@@ -168,7 +172,7 @@ impl Order {
     /// Receives one message, waiting for it.
     pub fn receive(&self, socket: &OwnedFd, room: &mut Room) -> Result {
         loop {
-            self.ready(Some(socket), PollFlags::IN)?;
+            self.ready(&mut [PollFd::new(socket, PollFlags::IN)])?;
             match hear(socket, room) {
                 Ok(()) => return Ok(()),
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
@@ -190,6 +194,11 @@ fn bind(socket: &OwnedFd, addr: &Text) -> core::result::Result<(), Errno> {
     let (addr, len) = (addr.as_bytes().as_ptr(), u32::try_from(addr.as_bytes().len()).unwrap_or(0));
     // SAFETY: the address is readable for its length.
     unsafe { scmsg::raw::bind(socket.as_raw_fd(), addr, len) }.map(drop)
+}
+
+/// Whether there is something to read, or to be told, right now.
+pub fn readable(fd: &OwnedFd) -> bool {
+    poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(Duration::ZERO)) != Ok(0)
 }
 
 /// Lets milliseconds pass.
@@ -226,13 +235,17 @@ pub fn hear(socket: &OwnedFd, room: &mut Room) -> core::result::Result<(), Errno
         // There is always room for one message more.
         let _ = room.arrived.push(fd);
     }
-    if received.flags.contains(MsgFlags::CTRUNC) {
+    let (flags, bytes) = (received.flags, received.bytes);
+    // All were taken, and no socket here asks for process descriptors: a drop would find nothing to close, and what searches is
+    // 1,100 bytes.
+    forget(received);
+    if flags.contains(MsgFlags::CTRUNC) {
         return Err(Errno::EMFILE);
     }
-    if received.flags.contains(MsgFlags::TRUNC) {
+    if flags.contains(MsgFlags::TRUNC) {
         return Err(Errno::EMSGSIZE);
     }
-    room.len = received.bytes;
+    room.len = bytes;
     if room.len == 0 { Err(Errno::EPIPE) } else { Ok(()) }
 }
 
@@ -242,9 +255,22 @@ pub struct Listener {
     path: Option<&'static CStr>,
     /// The user whose processes alone are accepted.
     only: Option<u32>,
+    /// After `drop` has removed the path, what came takes effect.
+    signals: Signals,
 }
 
 impl Listener {
+    /// What to wait for.
+    pub fn entries(&self) -> [PollFd<'_>; 2] {
+        [PollFd::new(&self.socket, PollFlags::IN), PollFd::new(&self.signals.came, PollFlags::IN)]
+    }
+
+    /// An error without a line if a signal asks the program to end, which it does when this is dropped; but for process 1 of a
+    /// container, which no signal ends.
+    pub fn goes_on(&self) -> Result {
+        if readable(&self.signals.came) { Exit::new(143).map_or(Ok(()), Err) } else { Ok(()) }
+    }
+
     /// Accepts the next connection, if there is one, of somebody who may.
     pub fn accept(&self, anybody: bool) -> core::result::Result<Option<OwnedFd>, Errno> {
         let peer = match accept(&self.socket, SocketFlags::NONBLOCK) {

@@ -25,6 +25,7 @@ mod sys;
 
 mod fail;
 mod room;
+mod signals;
 mod text;
 
 mod args;

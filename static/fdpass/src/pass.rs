@@ -3,7 +3,8 @@
 //! A message has up to 253 descriptors and one data byte, their number, as `scmsg::bulk` has it. Any other sender will do:
 //! the data means nothing here.
 //!
-//! Laws: exactly as many descriptors as asked for arrive, or all are closed; data without descriptors is read up to a limit, so
+//! Laws: exactly as many descriptors as asked for arrive, or all are closed (what the peer sends in a message behind them is not
+//! looked at, since a peer need not say that it is done); data without descriptors is read up to a limit, so
 //! that a flood ends.
 
 use crate::args::Order;

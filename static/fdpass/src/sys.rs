@@ -1,5 +1,5 @@
-//! Turns the few calls that are no socket's into safe functions: time, limits, names in the file system, and what comes before
-//! an `execve`.
+//! Turns the few calls that are no socket's into safe functions: time, limits, signals, names in the file system, and what comes
+//! before an `execve`.
 //!
 //! Laws: one function is one system call, but where it says otherwise; the numbers are linux-raw-sys's; how the kernel is
 //! entered is the crate's, by way of `rt/sys.rs`.
@@ -7,7 +7,7 @@
 use core::ffi::{CStr, c_char};
 
 use linux_raw_sys::general as nr;
-use scmsg::{BorrowedFd, Errno, RawFd};
+use scmsg::{BorrowedFd, Errno, OwnedFd, RawFd};
 
 use crate::rt::sys::{call1, call2, call3, call4, call5};
 
@@ -62,6 +62,53 @@ pub fn pid() -> u32 {
 pub fn umask(mask: u32) -> u32 {
     // SAFETY: a number of the process, no memory.
     unsafe { call1(nr::__NR_umask, word(mask)) }.map_or(0, number)
+}
+
+/// A set of signals, as the kernel has it: 64 bits, the first 32 or 64 in the first word.
+#[derive(Clone, Copy)]
+pub struct Signals([usize; 8 / size_of::<usize>()]);
+
+impl Signals {
+    /// Those whose bits are set in a word; bit 0 is signal 1.
+    pub const fn new(first: usize) -> Self {
+        let mut words = [0; 8 / size_of::<usize>()];
+        let [word, ..] = &mut words;
+        *word = first;
+        Self(words)
+    }
+
+    pub const fn first(self) -> usize {
+        let [word, ..] = self.0;
+        word
+    }
+}
+
+/// Whether a signal is ignored: `rt_sigaction(2)`.
+pub fn is_ignored(signal: u32) -> bool {
+    // Handler, flags, restorer and mask have five words at most. 1 in place of a handler is `SIG_IGN`.
+    let mut action = [0_usize; 8];
+    // SAFETY: the kernel writes one action to a local that has room for it; null is not read.
+    let asked = unsafe { call4(nr::__NR_rt_sigaction, word(signal), 0, address(&raw mut action), 8) };
+    let [handler, ..] = action;
+    asked.is_ok() && handler == 1
+}
+
+/// `rt_sigprocmask(2)`: changes which signals are held back; those before.
+pub fn signal_mask(how: u32, signals: Signals) -> Result<Signals, Errno> {
+    let mut before = Signals::new(0);
+    let (set, old) = (address(&raw const signals), address(&raw mut before));
+    // SAFETY: the kernel reads 8 bytes of a local and writes 8 to another.
+    unsafe { call4(nr::__NR_rt_sigprocmask, word(how), set, old, 8) }?;
+    Ok(before)
+}
+
+/// `signalfd4(2)`: a descriptor that is readable when one of these is pending.
+pub fn signalfd(signals: Signals) -> Result<OwnedFd, Errno> {
+    let set = address(&raw const signals);
+    // SAFETY: the kernel reads 8 bytes of a local.
+    let fd = unsafe { call4(nr::__NR_signalfd4, int(-1), set, 8, word(nr::O_CLOEXEC)) }?;
+    // SAFETY: the call opened it, and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(RawFd::try_from(fd).unwrap_or(-1)) })
 }
 
 /// `unlinkat(2)`: removes a name.

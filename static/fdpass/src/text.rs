@@ -57,14 +57,19 @@ impl Text {
         self.bytes.get(..self.used).unwrap_or_default()
     }
 
-    /// Writes it. A control character, whoever chose it, becomes a question mark.
-    #[inline(never)]
-    pub fn write(&mut self, to: BorrowedFd<'_>) -> Result<(), Errno> {
+    /// Makes one line of it: a control character, whoever chose it, becomes a question mark.
+    pub fn tame(&mut self) -> &mut Self {
         for byte in &mut self.bytes {
-            if *byte < b' ' && *byte != b'\n' {
+            if byte.is_ascii_control() {
                 *byte = b'?';
             }
         }
+        self
+    }
+
+    /// Writes it.
+    #[inline(never)]
+    pub fn write(&self, to: BorrowedFd<'_>) -> Result<(), Errno> {
         let mut rest = self.as_bytes();
         while !rest.is_empty() {
             match rt::write(to, rest) {

@@ -178,12 +178,16 @@ fn command_is_found_as_a_shell_finds_it() {
         (Some("/bin"), "/etc/passwd/x", 126, "", "fdpass: execute /etc/passwd/x: ENOTDIR (Not a directory)\n"),
         (Some(&*long), "true", 126, "", "fdpass: execute true: ENAMETOOLONG (File name too long)\n"),
         (Some("/bin"), "./script", 126, "", "fdpass: execute ./script: ENOEXEC (Not a program)\n"),
+        (Some("/bin"), "./busy", 126, "", "fdpass: execute ./busy: ETXTBSY (Being written to)\n"),
         (Some(""), "other", 0, "", ""),
     ] {
         for (name, text) in [("script", "no line says who runs it\n"), ("other", "#!/bin/sh\nexit 0\n")] {
             let path = folder.file(name, text);
             std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
         }
+        let busy = folder.path("busy");
+        let _ = std::fs::copy(folder.path("other"), &busy).expect("copied");
+        let _writer = File::options().append(true).open(busy).expect("opened");
         let mut receiver = command(["recv", "-f", "-t", "20"]);
         receiver.arg(folder.path("S")).arg("--").arg(program).current_dir(folder.path("."));
         match path {

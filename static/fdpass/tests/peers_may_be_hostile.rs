@@ -5,7 +5,7 @@ mod common;
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use common::*;
@@ -179,6 +179,31 @@ fn the_table_is_full() {
         1,
         &format!("open {}: EMFILE (Too many open files in the process)", folder.path("S").display()),
     );
+}
+
+#[test]
+fn force_disturbs_nobody() {
+    let folder = Folder::new();
+    // A receiver serves one peer: whether it is there must be asked without becoming that peer.
+    let running = start(words(&folder, "recv -t 20 S true"));
+    until(|| folder.path("S").exists());
+    let socket = folder.path("S").display().to_string();
+    for line in ["recv -f -t 20 S true", "store -f S"] {
+        bad(words(&folder, line), 1, &format!("listen {socket}: EADDRINUSE (Address already in use)"));
+    }
+    good(words(&folder, "send -w -t 20 S"));
+    assert_eq!(running.end(), Said { code: Some(0), out: String::new(), err: String::new() });
+    // One that is about to listen is not gone.
+    let bound = scmsg::socket(scmsg::Family::UNIX, scmsg::SocketType::STREAM, scmsg::SocketFlags::empty(), 0);
+    let bound = bound.expect("socket");
+    let addr = scmsg::SocketAddr::unix(socket.as_bytes()).expect("address");
+    scmsg::bind(&bound, &addr).expect("bound");
+    bad(words(&folder, "recv -f -t 20 S true"), 1, &format!("listen {socket}: EADDRINUSE (Address already in use)"));
+    drop(bound);
+    // Nor has a child that a test beside this one is starting.
+    let asks = UnixDatagram::unbound().expect("socket");
+    until(|| asks.connect(&socket).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused));
+    bad(words(&folder, "recv -f -t 0.05 S true"), 4, &format!("listen {socket}: timed out"));
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn the_table_of_descriptors_can_be_full() {
     drop(clients);
     // One that has no descriptor to accept with: it waits, and does not spin.
     let folder = Folder::new();
-    let store = start(limited(words(&folder, "store S"), 4));
+    let store = start(limited(words(&folder, "store S"), EMPTY as u64));
     until(|| folder.path("S").exists());
     bad(words(&folder, "list -t 0.5 S"), 4, &refused(&folder, "timed out"));
     // Ticks of user and system time, a hundred in a second.

@@ -46,6 +46,7 @@ fn every_mistake_has_its_line() {
         ("recv S -t 1s true", "-t: -n wants 1 to 1024, -t seconds"),
         ("recv S -t 0000000001 true", "-t: -n wants 1 to 1024, -t seconds"),
         ("send S -n 2", "-n: an option of another subcommand"),
+        ("send -l -c S", "S: either --listen or --connect"),
         ("store -l S", "S: an option of another subcommand"),
         ("store -t 1 S", "S: an option of another subcommand"),
         ("list -f S", "S: an option of another subcommand"),
@@ -78,8 +79,9 @@ fn more_descriptors_than_there_can_be() {
 
 #[test]
 fn control_characters_are_not_printed() {
-    let said = run(command(["send", "/nowhere/\x1b[31m\r\x07"]));
-    assert_eq!(said.err, "fdpass: connect /nowhere/?[31m??: ENOENT (No such file or directory)\n");
+    // A line is one line, whatever is in it.
+    let said = run(command(["send", "/nowhere/\x1b[31m\r\x07\nfdpass: \x7f"]));
+    assert_eq!(said.err, "fdpass: connect /nowhere/?[31m???fdpass: ?: ENOENT (No such file or directory)\n");
 }
 
 #[test]
@@ -136,17 +138,20 @@ fn a_path_has_up_to_108_bytes() {
 #[test]
 fn an_abstract_name_holds_any_bytes() {
     let unique = std::process::id();
+    let long = format!("{unique:010}");
     for (word, name) in [
         (format!("@fdpass-{unique}").into_bytes(), format!("fdpass-{unique}").into_bytes()),
         (format!("@fdpass-{unique}\\0a\\0\\0").into_bytes(), format!("fdpass-{unique}\0a\0\0").into_bytes()),
         (format!("@fdpass-{unique}\\x\\").into_bytes(), format!("fdpass-{unique}\\x\\").into_bytes()),
-        ([b"@", &[0xff; 107][..]].concat(), vec![0xff; 107]),
+        ([b"@", long.as_bytes(), &[0xff; 97]].concat(), [long.as_bytes(), &[0xff; 97]].concat()),
     ] {
         let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).expect("name")).expect("bound");
         let mut sender = command(["send"]);
         sender.arg(OsStr::from_bytes(&word));
         assert_eq!(good(sender), "");
         drop(listener);
+        // A test beside this one may be starting a child, which has a copy until it is another program.
+        until(|| UnixStream::connect_addr(&SocketAddr::from_abstract_name(&name).expect("name")).is_err());
         let mut receiver = command(["recv", "-t", "20"]);
         receiver.arg(OsStr::from_bytes(&word)).arg("true");
         let receiver = start(receiver);
@@ -169,6 +174,8 @@ fn a_full_line_of_errors() {
     bad(words(&folder, "recv -f S true"), 1, &format!("listen {socket}: EADDRINUSE (Address already in use)"));
     bad(words(&folder, "list S"), 1, &format!("connect {socket}: EPROTOTYPE (Wrong socket type for this peer)"));
     drop(listener);
+    // Nor has a child of a test beside this one a copy any more.
+    until(|| UnixStream::connect(folder.path("S")).is_err());
     bad(words(&folder, "send S"), 1, &format!("connect {socket}: ECONNREFUSED (Connection refused)"));
     // A file is never replaced, whatever is asked.
     folder.file("F", "text");

@@ -4,6 +4,7 @@
 //! is hung up on; a client that says nothing costs one of 64 places, and loses it to those who come later; whatever arrives and
 //! is not put under a name is closed.
 
+use core::iter::once;
 use core::time::Duration;
 
 use scmsg::{Errno, OwnedFd, PollFd, PollFlags, poll};
@@ -33,15 +34,17 @@ pub fn store(order: &mut Order, room: &mut Room) -> Result {
     let listener = order.listen(&room.addr)?;
     let mut next = 0_usize;
     loop {
-        // The listener is behind the last client.
-        let mut entries = [PollFd::new(&listener.socket, PollFlags::IN); CLIENTS + 1];
+        let [socket, signals] = listener.entries();
+        let mut entries = [socket; CLIENTS + 2];
         let mut used = 1_usize;
-        for (entry, client) in entries.iter_mut().zip(clients.iter().flatten()) {
-            *entry = PollFd::new(client, PollFlags::IN);
+        let others = clients.iter().flatten().map(|client| PollFd::new(client, PollFlags::IN));
+        for (entry, other) in entries.iter_mut().skip(1).zip(once(signals).chain(others)) {
+            *entry = other;
             used = used.wrapping_add(1);
         }
         // An interrupted one finds nothing below.
         let _ = poll(entries.get_mut(..used).unwrap_or_default(), None);
+        listener.goes_on()?;
         for place in clients.iter_mut() {
             if place.as_ref().is_some_and(|client| !serve(client, table, room)) {
                 *place = None;

@@ -246,8 +246,8 @@ pub fn until(mut so: impl FnMut() -> bool) {
     }
 }
 
-/// Descriptors of a store that holds none: standard input, output and error, and the socket.
-pub const EMPTY: usize = 4;
+/// Descriptors of a store that holds none: standard input, output and error, the socket, and that of signals.
+pub const EMPTY: usize = 5;
 
 /// A store in the folder, which listens when this is done.
 pub fn store(folder: &Folder) -> Running {
