@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every check of this repository: ./ci.sh. Prints one line per check and a summary that counts passes, failures, skips.
+# Runs the checks of this repository: ./ci.sh. (tools/miri/run and tools/mutants/run take longer and stand apart.) Prints one line per check and a summary that counts passes, failures, skips.
 # What cannot be checked here says why in a line "SKIPPED: …" and is counted. With CI=true a skip for want of a tool is a
 # failure, because .ci/run has installed them all; what the kernel or the machine lacks stays a skip.
 set -uo pipefail
@@ -88,7 +88,6 @@ check "interop" interop
 check "fdpass" tests -p fdpass
 check "fuzz, replayed" cargo test --manifest-path fuzz/Cargo.toml
 check "fuzz, coverage" tools/coverage/run
-check "Miri" tools/miri/run
 while read -r target; do
     check "architecture $target" tools/architectures/run "$target"
 done < <(tools/architectures/run list)
