@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the checks of this repository: ./ci.sh. (tools/miri/run and tools/mutants/run take longer and stand apart.) Prints one line per check and a summary that counts passes, failures, skips.
+# Runs the checks of this repository: ./ci.sh. (tools/miri/run and tools/mutants/run take longer and stand apart.) Prints one
+# line per check and a summary that counts passes, failures, skips.
 # What cannot be checked here says why in a line "SKIPPED: …" and is counted. With CI=true a skip for want of a tool is a
 # failure, because .ci/run has installed them all; what the kernel or the machine lacks stays a skip.
 set -uo pipefail
