@@ -5,7 +5,6 @@ mod common;
 mod naive;
 
 use std::collections::BTreeSet;
-use std::os::fd::AsRawFd;
 
 use common::{is_open, pipe};
 use proptest::prelude::*;
