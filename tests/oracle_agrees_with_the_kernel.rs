@@ -63,6 +63,10 @@ fn no_mismatch_and_every_broken_rule_is_found() {
         };
         compat || ring || user || receives
     };
+    if cfg!(target_pointer_width = "32") {
+        // What a rule taken out does to the comparison, the 64-bit test has shown.
+        return;
+    }
     let mut broken = 0;
     for rule in Rule::ALL.iter().filter(|rule| !left_out(rule)) {
         let output = run(&program, &["--cases", "100000", "--break", rule.name()]);
