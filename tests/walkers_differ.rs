@@ -2,7 +2,7 @@
 //! the real macros, compiled here; and where they differ, they differ as the table in the documents says.
 
 // Compilers make the programs of every layout, so one width of this test is enough.
-#![cfg(all(feature = "oracle", target_pointer_width = "64"))]
+#![cfg(all(feature = "oracle", any(target_pointer_width = "64", miri)))]
 
 mod c;
 
