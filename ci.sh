@@ -27,7 +27,7 @@ check() { # name, command...
         tail -n 60 "$log/out" | sed 's/^/      /'
     fi
     sed 's/^/      skipped: /' "$log/skips"
-    grep -E '^(test result|compile-time|coverage|fuzz|[a-z_]+ +[0-9.]+ +\(bound)' "$log/out" |
+    grep -E '^(test result|compile-time|coverage|fuzz|[a-z_]+ +[0-9.]+ +\(bound)|OVER$' "$log/out" |
         awk '/test result/ {n += $4} !/test result/ {print "      " $0} END {if (n) print "      " n " tests"}'
 }
 
@@ -80,6 +80,7 @@ check "documents" docs
 check "dependencies" dependencies
 check "Rust 1.85" msrv
 check "tests, no features" tests
+check "tests, std" tests --features std
 check "tests, all features" tests --all-features
 check "instructions" tools/instructions/run
 check "instructions of the benches" benches/run check instr
