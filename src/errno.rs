@@ -7,7 +7,8 @@ use core::num::NonZeroI32;
 
 use crate::numbers::int;
 
-/// An error number of the running architecture, 1 to 4095, never zero.
+/// An error number of the running architecture, never zero: 1 to 4095 from the kernel itself. Who stands between, a seccomp
+/// supervisor or a tracer, can invent others, which are kept as they are.
 ///
 /// The constants are the errors that the calls of this crate return; any other number is kept as it is and prints
 /// as a number. `Errno` becomes `std::io::Error` under feature `std`.
