@@ -66,6 +66,14 @@ mod arch;
 
 use arch::{syscall1, syscall2, syscall3, syscall4, syscall5};
 
+/// What a structure has behind an `int` that is followed by something aligned for a pointer: one word on 64-bit targets, none
+/// on 32-bit. The kernel does not look at it. It has a name, so that no byte of a structure is uninitialised, and stores of
+/// what lies side by side can become one.
+pub type Padding = [u32; size_of::<usize>() / size_of::<u32>() - 1];
+
+/// Its value.
+const PADDING: Padding = [0; size_of::<usize>() / size_of::<u32>() - 1];
+
 /// `msghdr` as the kernel sees it (`include/linux/socket.h`, `struct user_msghdr`).
 #[allow(non_camel_case_types)]
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +83,8 @@ pub struct msghdr {
     pub msg_name: *mut c_void,
     /// Bytes of address; written by a receive.
     pub msg_namelen: i32,
+    /// Ignored.
+    pub pad1: Padding,
     /// Data.
     pub msg_iov: *mut iovec,
     /// Number of `iovec`s, at most 1024.
@@ -85,6 +95,8 @@ pub struct msghdr {
     pub msg_controllen: usize,
     /// Ignored by a send; written by a receive.
     pub msg_flags: u32,
+    /// Ignored.
+    pub pad2: Padding,
 }
 
 /// `mmsghdr` as the kernel sees it: one entry of a batch.
@@ -96,6 +108,8 @@ pub struct mmsghdr {
     pub msg_hdr: msghdr,
     /// Bytes sent or received; written by the kernel.
     pub msg_len: u32,
+    /// Ignored.
+    pub pad: Padding,
 }
 
 /// `cmsghdr` as the kernel sees it. The codec reads and writes it byte by byte; this is for raw callers.
@@ -177,12 +191,19 @@ impl msghdr {
     pub const EMPTY: Self = Self {
         msg_name: core::ptr::null_mut(),
         msg_namelen: 0,
+        pad1: PADDING,
         msg_iov: core::ptr::null_mut(),
         msg_iovlen: 0,
         msg_control: core::ptr::null_mut(),
         msg_controllen: 0,
         msg_flags: 0,
+        pad2: PADDING,
     };
+}
+
+impl mmsghdr {
+    /// All null and zero.
+    pub const EMPTY: Self = Self { msg_hdr: msghdr::EMPTY, msg_len: 0, pad: PADDING };
 }
 
 /// A 32-bit number in a register; the kernel reads 32 bits of it.

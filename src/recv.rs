@@ -194,25 +194,61 @@ impl Room {
     }
 }
 
+/// Makes the address, if one was asked for, as long as what the kernel wrote, and puts back what that overwrote.
+///
+/// # Safety
+/// `name` is that of a [`RecvMsg`] whose borrows have not ended, and nothing else borrows the address now.
+#[inline(always)]
+pub(crate) unsafe fn name_arrived(header: &mut msghdr, name: *mut SocketAddr) {
+    // SAFETY: `name` is null or came from a unique borrow of an address, which the caller says is still there and free.
+    if let Some(addr) = unsafe { name.as_mut() } {
+        addr.set_len(word(header.msg_namelen));
+        header.msg_namelen = int(SocketAddr::CAPACITY);
+    }
+}
+
+/// What a receive wrote into its header. Taken out of it, so that the header can be made ready again at once.
+pub(crate) struct Arrived {
+    bytes: usize,
+    controllen: usize,
+    flags: MsgFlags,
+}
+
+impl Arrived {
+    /// Of a receive of `bytes` bytes into `header`.
+    #[inline(always)]
+    pub(crate) const fn of(header: &msghdr, bytes: usize) -> Self {
+        Self { bytes, controllen: header.msg_controllen, flags: MsgFlags::from_kernel(header.msg_flags) }
+    }
+
+    /// All that arrived. The address has been seen to by [`name_arrived`].
+    ///
+    /// # Safety
+    /// Header and room are those of a [`RecvMsg`] whose borrows last for `'b`; this is what one receive into it, in the native
+    /// layout, has written, and nothing has owned its descriptors yet.
+    #[inline(always)]
+    pub(crate) unsafe fn received<'b>(self, header: &'b mut msghdr, room: Room) -> Received<'b> {
+        let written = self.controllen.min(room.capacity);
+        // SAFETY: the pointer came from a unique borrow of initialised bytes, `capacity` of them or more, that lasts as long
+        // as the header's, and the header is uniquely borrowed for as long as the slice lives.
+        let control = unsafe { slice::from_raw_parts_mut(room.control, written) };
+        // SAFETY: the caller vouches that the kernel wrote these bytes and that nothing owns their descriptors.
+        let control = unsafe { Ancillary::from_kernel(control, room.capacity, self.flags) };
+        Received { bytes: self.bytes, flags: self.flags, control, header }
+    }
+}
+
 /// Takes what a receive of `bytes` bytes delivered into `header`, which has this `room`.
 ///
 /// # Safety
-/// Header and capacity are those of a [`RecvMsg`] whose borrows last for `'b`; the kernel completed one receive into it
+/// Header and room are those of a [`RecvMsg`] whose borrows last for `'b`; the kernel completed one receive into it
 /// since it was prepared, in the native layout, and nothing has owned its descriptors yet.
 #[inline(always)]
-pub(crate) unsafe fn received(header: &mut msghdr, room: Room, bytes: usize) -> Received<'_> {
-    // SAFETY: `name` is null or came from a unique borrow of an address that lasts as long as the header's.
-    if let Some(addr) = unsafe { room.name.as_mut() } {
-        addr.set_len(word(header.msg_namelen));
-    }
-    let written = header.msg_controllen.min(room.capacity);
-    // SAFETY: the pointer came from a unique borrow of initialised bytes, `capacity` of them or more, that lasts as long as
-    // the header's, and the header is uniquely borrowed for as long as the slice lives.
-    let control = unsafe { slice::from_raw_parts_mut(room.control, written) };
-    let flags = MsgFlags::from_kernel(header.msg_flags);
-    // SAFETY: the caller vouches that the kernel wrote these bytes and that nothing owns their descriptors.
-    let control = unsafe { Ancillary::from_kernel(control, room.capacity, flags) };
-    Received { bytes, flags, control, header }
+unsafe fn received(header: &mut msghdr, room: Room, bytes: usize) -> Received<'_> {
+    // SAFETY: the borrow of the address is the header's, which is uniquely borrowed.
+    unsafe { name_arrived(header, room.name) };
+    // SAFETY: the caller vouches for header, room and receive.
+    unsafe { Arrived::of(header, bytes).received(header, room) }
 }
 
 impl fmt::Debug for RecvMsg<'_> {

@@ -204,6 +204,54 @@ fn the_last_of_10_000_uses_equals_the_first() {
     println!("{uses} receives");
 }
 
+/// A [`Batch`] puts entries back as it gives them out. What was forgotten before that is put back by the next call, and a name
+/// that was asked for is as long as it should be either way.
+#[test]
+fn a_batch_that_was_forgotten_is_put_back() {
+    let (b, home) = (dgram(), name("forgotten"));
+    bind(&b, &home).unwrap();
+    setsockopt(&b, sockopt::PassCred, true).unwrap();
+    let (long, short) = (bound(&"a long name ".repeat(7)), bound("short"));
+    for sender in [&long, &short] {
+        connect(sender, &home).unwrap();
+    }
+    let [long_name, short_name] = [&long, &short].map(|sender| getsockname(sender).unwrap());
+
+    let mut rooms = [[0xff; 8]; 4];
+    let mut rooms: Vec<_> = rooms.iter_mut().map(|room| [IoSliceMut::new(room)]).collect();
+    let mut bufs = [(); 4].map(|()| dirty::<{ space_of::<Credentials>() + CMSG_SPACE(4) }>());
+    let mut names = [SocketAddr::unnamed(); 4];
+    let null = dev_null();
+    let mut batch = RecvBatch::<4>::new();
+    for ((room, buf), from) in rooms.iter_mut().zip(&mut bufs).zip(&mut names) {
+        batch.push(RecvMsg::new(room).control(buf).from(from)).unwrap();
+    }
+    for reached in 0..=4 {
+        for first in [&long, &short] {
+            // A shorter name and fewer control bytes overwrite the room for more.
+            let second = if std::ptr::eq(first, &long) { &short } else { &long };
+            for _ in 0..4 {
+                send(first, b"first", &[]).unwrap();
+            }
+            let mut received = recvmmsg(&b, &mut batch, NOW, None).unwrap();
+            let seen: Vec<_> = received.by_ref().take(reached).map(|received| Seen::of(&received)).collect();
+            assert!(seen.len() == reached && seen.iter().all(|seen| seen.sender && seen.truncation.is_none()));
+            std::mem::forget(received);
+
+            for _ in 0..4 {
+                send(second, b"second", &[null.as_fd()]).unwrap();
+            }
+            let seen = see(recvmmsg(&b, &mut batch, NOW, None).unwrap());
+            let from = if std::ptr::eq(second, &long) { long_name } else { short_name };
+            assert_eq!(seen.len(), 4);
+            for seen in seen {
+                assert_eq!((seen.from, seen.sender, seen.fds), (Some(from), true, 1), "{reached} were reached");
+                assert_eq!(seen.truncation, None);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_batch_of_64_arrives_unmixed() {
     const N: usize = 64;

@@ -135,6 +135,19 @@ fn structures_are_those_of_linux_raw_sys() {
     }
 }
 
+/// What a header has between its fields has a name, so that no byte of it is uninitialised.
+#[test]
+fn every_byte_of_a_header_is_a_field() {
+    let raw::msghdr { msg_name, msg_namelen, pad1, msg_iov, msg_iovlen, msg_control, msg_controllen, msg_flags, pad2 } =
+        raw::msghdr::EMPTY;
+    let words = [size_of_val(&msg_name), size_of_val(&msg_iov), size_of_val(&msg_iovlen), size_of_val(&msg_control)];
+    let ints = [size_of_val(&msg_namelen), size_of_val(&pad1), size_of_val(&msg_flags), size_of_val(&pad2)];
+    let header = words.iter().chain(&ints).sum::<usize>() + size_of_val(&msg_controllen);
+    assert_eq!(header, size_of::<raw::msghdr>());
+    let raw::mmsghdr { msg_hdr, msg_len, pad } = raw::mmsghdr::EMPTY;
+    assert_eq!(size_of_val(&msg_hdr) + size_of_val(&msg_len) + size_of_val(&pad), size_of::<raw::mmsghdr>());
+}
+
 /// musl's `msghdr` and `cmsghdr` are not the kernel's.
 #[cfg(target_env = "gnu")]
 #[test]

@@ -41,14 +41,14 @@ fn the_stack_bytes_are_those_of_the_types() {
     // What depends on a size, at a few of them.
     let row = |name: &str| rows.iter().find(|row| row[0] == name).unwrap_or_else(|| panic!("{name} is not there"))[1];
     assert_eq!(row("`SendBatch<N>`"), "64 N + 16");
-    assert_eq!(row("`RecvBatch<N>`"), "72 N + 16");
+    assert_eq!(row("`RecvBatch<N>`"), "72 N + 24");
     assert_eq!(row("`FixedControl<N>`"), "`N` rounded up to 8");
     assert_eq!((size_of::<FixedControl<20>>(), size_of::<FixedControl<24>>()), (24, 24));
     assert_eq!(row("`FdSet`"), "16 and its storage, 4 for each descriptor");
     macro_rules! at {
         ($($n:literal),*) => {$(
             assert_eq!(size_of::<SendBatch<'_, $n>>(), 64 * $n + 16);
-            assert_eq!(size_of::<RecvBatch<'_, $n>>(), 72 * $n + 16);
+            assert_eq!(size_of::<RecvBatch<'_, $n>>(), 72 * $n + 24);
             assert_eq!(size_of::<FdSet<[RawFd; 2 * $n]>>(), 16 + 4 * 2 * $n);
         )*};
     }

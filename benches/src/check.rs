@@ -22,9 +22,9 @@ fn line(what: &str, value: Option<f64>, bound: f64, at_most: bool) -> bool {
 /// Instruction bounds: case, contestant, at most; and where that is not reached yet, what was reached.
 const INSTRUCTIONS: &[(Case, &str, f64, Option<f64>)] = &[
     (Case::One, "scmsg", 75.0, None),
-    (Case::Batch(16), "scmsg", 45.0, Some(62.0)),
+    (Case::Batch(16), "scmsg", 45.0, None),
     (Case::Batch(16), "scmsg-prepared", 45.0, None),
-    (Case::Batch(16), "scmsg-set", 55.0, None),
+    (Case::Batch(16), "scmsg-set", 45.0, None),
     (Case::Send, "scmsg-prepared", 12.0, None),
     (Case::PerMessage(253), "scmsg-prepared", 2.0, None),
     (Case::Udp, "scmsg-prepared", 90.0, None),

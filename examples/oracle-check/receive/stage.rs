@@ -8,7 +8,7 @@ use scmsg::oracle::{Carrier, Options, Origin, Packet, Unit};
 use super::super::compat;
 use super::super::memory::Memory;
 use super::draw::{Call, Case, Ending, Message, Switches};
-use super::sys::{self, EMPTY};
+use super::sys;
 use super::table::{self, Table};
 
 /// Where in the memory below 4 GiB things are.
@@ -264,7 +264,7 @@ impl Stage {
                 msg_control: control.cast(),
                 msg_controllen: call.len as usize,
                 msg_flags: 0x5555_5555,
-                ..EMPTY
+                ..scmsg::raw::msghdr::EMPTY
             };
             // SAFETY: aligned places inside the memory, apart from each other.
             unsafe {

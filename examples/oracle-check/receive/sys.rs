@@ -23,17 +23,6 @@ pub const SO_TIMESTAMPING_NEW: i32 = 65;
 /// `SOF_TIMESTAMPING_RX_SOFTWARE` and `SOF_TIMESTAMPING_SOFTWARE`.
 pub const SOFTWARE_TIMESTAMPS: i32 = 1 << 3 | 1 << 4;
 
-/// A header that says nothing.
-pub const EMPTY: msghdr = msghdr {
-    msg_name: null_mut(),
-    msg_namelen: 0,
-    msg_iov: null_mut(),
-    msg_iovlen: 0,
-    msg_control: null_mut(),
-    msg_controllen: 0,
-    msg_flags: 0,
-};
-
 pub fn pair(kind: i32) -> (i32, i32) {
     let mut ends = [-1; 2];
     // SAFETY: room for two numbers.
@@ -108,7 +97,7 @@ pub fn send(socket: i32, bytes: usize, fds: &[i32], named: Option<(i32, u32, u32
         msg_iovlen: 1,
         msg_control: if len == 0 { null_mut() } else { control.as_mut_ptr().cast() },
         msg_controllen: len,
-        ..EMPTY
+        ..msghdr::EMPTY
     };
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT | if urgent { libc::MSG_OOB } else { 0 };
     // SAFETY: a header whose parts live until the end of this function.
@@ -152,7 +141,7 @@ pub fn seen(ret: isize, controllen: u64, flags: u32) -> Seen {
 /// Looks at the first packet with `SO_TIMESTAMPNS_NEW` on and room for nothing else.
 pub fn peek_time(socket: i32) -> Time {
     let mut control = [0u64; CMSG_SPACE(16).div_ceil(8)];
-    let header = msghdr { msg_control: control.as_mut_ptr().cast(), msg_controllen: CMSG_LEN(16), ..EMPTY };
+    let header = msghdr { msg_control: control.as_mut_ptr().cast(), msg_controllen: CMSG_LEN(16), ..msghdr::EMPTY };
     let mut header = header;
     let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
     // SAFETY: a header that names a buffer of this function.
@@ -178,7 +167,8 @@ fn receive_with(option: i32, control: &mut [u64], send: impl Fn(i32)) -> usize {
     let (socket, peer) = pair(libc::SOCK_DGRAM);
     let on = try_set(socket, option, 1);
     send(peer);
-    let mut header = msghdr { msg_control: control.as_mut_ptr().cast(), msg_controllen: size_of_val(control), ..EMPTY };
+    let mut header =
+        msghdr { msg_control: control.as_mut_ptr().cast(), msg_controllen: size_of_val(control), ..msghdr::EMPTY };
     // SAFETY: a header that names a buffer of the caller's.
     let ret = unsafe { recvmsg(socket, &raw mut header, libc::MSG_DONTWAIT as u32) };
     close(socket);

@@ -35,7 +35,7 @@ L0:
  movq %r8, %rax
  retq
 
-receive: # 53 instructions
+receive: # 54 instructions
  pushq %r14
  pushq %rbx
  movq %rdx, %r9
@@ -64,21 +64,22 @@ receive: # 53 instructions
  cmpl %ecx, %esi
  cmovael %ecx, %esi
  movl %esi, 128(%r14)
+ movl $128, 8(%r9)
 L1:
- movq 40(%r9), %rcx
- cmpq %rcx, %r10
- cmovbq %r10, %rcx
- movl $-1073741825, %edx
- andl 48(%r9), %edx
- testq %rcx, %rcx
+ movl $-1073741825, %ecx
+ andl 48(%r9), %ecx
+ movq 40(%r9), %rdx
+ cmpq %rdx, %r10
+ cmovbq %r10, %rdx
+ testq %rdx, %rdx
  movq %rax, (%r8)
  movq %r9, 8(%r8)
  movq %rbx, 16(%r8)
- movq %rcx, 24(%r8)
+ movq %rdx, 24(%r8)
  movq %r10, 32(%r8)
- movl %edx, 40(%r8)
+ movl %ecx, 40(%r8)
  sete 44(%r8)
- movl %edx, 48(%r8)
+ movl %ecx, 48(%r8)
  movq %r8, %rax
  popq %rbx
  popq %r14
