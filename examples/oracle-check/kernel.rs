@@ -20,13 +20,14 @@ pub fn option_memory() -> u64 {
     text.trim().parse().unwrap_or(131_072)
 }
 
-/// The effective capabilities.
+/// The effective capabilities: those of a process in the first namespaces.
 pub fn capabilities() -> Capabilities {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or("0");
     let bits = u64::from_str_radix(line.trim(), 16).unwrap_or(0);
     let has = |bit: u32| bits >> bit & 1 == 1;
-    Capabilities { sys_admin: has(21), set_uid: has(7), set_gid: has(6), sys_resource: has(24) }
+    let (sys_admin, sys_resource) = (has(21), has(24));
+    Capabilities { sys_admin, set_uid: has(7), set_gid: has(6), sys_resource, first_sys_admin: sys_admin }
 }
 
 /// Whether this pid namespace has the process: what `kill(pid, 0)` says.

@@ -111,6 +111,8 @@ fn with_call<R>(
         peer_takes_rights: scene.takes_rights,
         descriptor: &|number| known.what(number),
         process: &kernel::process_exists,
+        user: &|_| true,
+        group: &|_| true,
         sender: known.sender,
         limits: case.limits(known),
         rules,
