@@ -105,6 +105,7 @@ fn structure() {
         let short = [FOREIGN, Item::rights(&[]).claiming(Length::Exact(7))];
         agrees(machine, "short", &items(&short), |call| call);
         agrees(machine, "long", &items(&[FOREIGN.claiming(Length::Off(1))]), |call| call);
+        agrees(machine, "nothing", &items(&[]), |call| call);
         let tail = Forgery { trailing: 3, fill: 0xee, ..items(&[FOREIGN]) };
         agrees(machine, "trailing", &tail, |call| call);
         let unknown = [Item::new(1, 3, Payload::Bytes(b"label"))];

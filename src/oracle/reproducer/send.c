@@ -211,15 +211,15 @@ static void receive(unsigned char *data, unsigned long size) {
 }
 
 static void check_the_limits(void) {
-    unsigned long long option_memory = OPTION_MEMORY;
+    unsigned long long option_memory = OPTION_MEMORY, len = CONTROL_LEN;
     FILE *file = fopen("/proc/sys/net/core/optmem_max", "r");
     dprintf(out, "the oracle is of Linux %s\n", VERSION);
     if (file && fscanf(file, "%llu", &option_memory) == 1 && option_memory != OPTION_MEMORY
-        && (CONTROL_LEN > option_memory / 2 || CONTROL_LEN > OPTION_MEMORY / 2))
+        && (len > option_memory / 2 || len > OPTION_MEMORY / 2))
         lacks("another net.core.optmem_max");
     if (file)
         fclose(file);
-    if (OPTION_MEMORY_USED && CONTROL_LEN > (OPTION_MEMORY - OPTION_MEMORY_USED) / 2)
+    if (OPTION_MEMORY_USED && len > (OPTION_MEMORY - OPTION_MEMORY_USED) / 2)
         lacks("option memory that is used already");
 }
 
