@@ -82,6 +82,22 @@ fn no_mismatch_and_every_broken_rule_is_found() {
 }
 
 #[test]
+fn it_agrees_in_a_user_namespace_too() {
+    let Some(program) = program() else { return };
+    // Root of a container, and the user who made it under another number: whom the first root is, if that was root.
+    for map in [&["-r"][..], &["--map-user=1234", "--map-group=4321"]] {
+        let mut unshare = Command::new("unshare");
+        unshare.arg("-U").args(map);
+        if !Command::new("unshare").arg("-U").args(map).arg("true").output().is_ok_and(|tried| tried.status.success()) {
+            io::stderr().write_all(format!("SKIPPED: unshare -U {map:?} does not work here\n").as_bytes()).unwrap();
+            continue;
+        }
+        let output = unshare.arg(&program).args(["--cases", "20000", "--seed", "3"]).output().unwrap();
+        assert!(output.status.success(), "{map:?} {}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+#[test]
 fn a_mismatch_can_be_run_again() {
     let Some(program) = program() else { return };
     let broken = run(&program, &["--cases", "100000", "--break", "merge-limit"]);

@@ -135,6 +135,9 @@ pub struct Receive<'a> {
     pub data: u64,
     /// What its socket has switched on.
     pub options: Options,
+    /// The first namespace's user 0 and group 0 in the receiver's numbers: 0, 0, or 65534 where its user namespace does not
+    /// map them. What a stream without data has for a sender.
+    pub root: (u32, u32),
     /// Flags of the call, any bits. `MSG_DONTWAIT` stands for `O_NONBLOCK` too.
     pub flags: u32,
     /// The number the k-th descriptor opened by this call gets, from 0; `None` if the table is full by then.
@@ -152,6 +155,7 @@ impl fmt::Debug for Receive<'_> {
             .field("control", &self.control)
             .field("data", &self.data)
             .field("options", &self.options)
+            .field("root", &self.root)
             .field("flags", &self.flags)
             .field("rules", &self.rules)
             .finish_non_exhaustive()
@@ -209,7 +213,7 @@ struct Taken<'a> {
     /// Whether control messages are written at all.
     control: bool,
     time: Option<Time>,
-    /// Process, user, group; all zero where nobody sent anything.
+    /// Process, user, group; 0 and the first root's where nobody sent anything.
     credentials: (i32, u32, u32),
     process: Option<Result<(), Errno>>,
     label: Option<&'a [u8]>,
@@ -339,6 +343,7 @@ impl Receive<'static> {
             control: Some(0),
             data: 1,
             options: Options::default(),
+            root: (0, 0),
             flags: 0,
             free: &|k| i32::try_from(k).ok()?.checked_add(3),
             rules: Rules::ALL,

@@ -213,7 +213,8 @@ rules! {
     // Received: the control messages, in order.
     /// `MSG_CMSG_CLOEXEC` comes back in `msg_flags`.
     CloexecEcho = "cloexec-echo", Receive, "____sys_recvmsg", "";
-    /// Stream: at the end, on an error and on EAGAIN the control messages are written all the same: credentials are 0, 0, 0.
+    /// Stream: at the end, on an error and on EAGAIN the control messages are written all the same: credentials are
+    /// process 0 and the first root, 0, 0, which some user namespaces call 65534, 65534.
     ControlWithoutData = "control-without-data", Receive, "unix_stream_read_generic", "";
     /// What was sent before either end asked for credentials has process 0, user and group 65534.
     UnknownSender = "unknown-sender", Receive, "__scm_recv_common", "";

@@ -229,7 +229,7 @@ impl Stage {
             seen.descriptors += rights.len();
             rights.into_iter().for_each(close);
             // The end of a stream delivers credentials of process 0.
-            if bytes == 0 && credentials == Some((0, 0, 0)) {
+            if bytes == 0 && credentials.is_some_and(|said| said.0 == 0) {
                 return;
             }
             seen.messages += 1;
