@@ -236,6 +236,10 @@ fn the_end_of_a_stream_looks_like_root() {
     assert_eq!(receipt.answer, received(0, 32 + 24, 0));
     assert_eq!(out[16..28], [0; 12]);
     assert_eq!(out[28..32], [0xff; 4]);
+    // Where the first root is not mapped it does not look like root.
+    let call = Receive { options, root: (65534, 7), ..stream(1, 0) };
+    assert_eq!(receive(&call, &mut queue, &mut out).answer, received(0, 32 + 24, 0));
+    assert_eq!(out[16..28], [0, 0, 0, 0, 0xfe, 0xff, 0, 0, 7, 0, 0, 0]);
     // Packets: nothing is written at all.
     let mut out = [0xff; 128];
     let call = Receive { carrier: Carrier::SeqPacket, options, ..stream(1, 0) };
@@ -423,6 +427,7 @@ fn any_queue_and_any_receiver_have_an_answer_and_nothing_is_written_past_the_roo
                 timestamping: n.odds(2),
                 new_timestamps: n.odds(2),
             },
+            root: (65534, 0),
             flags: [0, 0, PEEK, PEEK | TRUNC, 1, WAITALL, DONTWAIT, CLOEXEC][n.below(8) as usize],
             free: &|k| (k < 4).then_some(k as i32),
             rules: if n.odds(2) { Rules::ALL } else { without },

@@ -196,6 +196,14 @@ fn rules_of_the_protocol_decide() {
             world: |call| (call.socket, call.bytes) = (Socket::Netlink, 0),
             ..case(Rule::NetlinkEmpty, &[own()], Outcome::Failed(Errno::ENODATA))
         },
+        Case {
+            world: |call| (call.socket, call.name, call.bytes) = (Socket::Netlink, Name::Invalid, 300_000),
+            ..case(Rule::NetlinkName, &[own()], EINVAL)
+        },
+        Case {
+            world: |call| (call.socket, call.name) = (Socket::Netlink, Name::Nowhere(Errno::ECONNREFUSED)),
+            ..case(Rule::NetlinkNobody, &[own()], refused)
+        },
         Case { world: |call| call.flags = 1, ..case(Rule::UrgentPacket, &[], not_supported) },
         Case {
             world: |call| (call.socket, call.flags, call.bytes) = (Socket::UnixStream, 1, 0),
@@ -242,11 +250,39 @@ fn rules_of_the_protocol_decide() {
             ..case(Rule::PeerClosed, &[], refused)
         },
         Case {
+            world: |call| (call.socket, call.connection) = (Socket::UnixDatagram, Connection::PeerElsewhere),
+            ..case(Rule::PeerElsewhere, &[many(1)], EPERM)
+        },
+        Case {
             world: |call| (call.socket, call.connection) = (Socket::UnixDatagram, Connection::PeerDeaf),
             ..case(Rule::PeerDeaf, &[], pipe)
         },
         Case { world: |call| call.peer_takes_rights = false, ..case(Rule::PassRights, &[many(1)], EPERM) },
     ]);
+}
+
+#[test]
+fn netlink_looks_at_the_address_then_at_the_length_then_for_somebody() {
+    let answer = |name, connection, bytes| {
+        let call = Send { socket: Socket::Netlink, name, connection, bytes, ..call(Layout::NATIVE) };
+        let verdict = send(&call);
+        (verdict.outcome, verdict.rule)
+    };
+    let fails = |errno, rule| (Outcome::Failed(errno), Some(rule));
+    let (nobody, privileged) = (Name::Nowhere(Errno::ECONNREFUSED), Name::Nowhere(Errno::EPERM));
+    for bytes in [1, 300_000] {
+        let invalid = answer(Name::Invalid, Connection::Open, bytes);
+        assert_eq!(invalid, fails(Errno::EINVAL, Rule::NetlinkName));
+        assert_eq!(answer(privileged, Connection::Open, bytes), fails(Errno::EPERM, Rule::NetlinkName));
+    }
+    for connection in [Connection::None, Connection::PeerClosed] {
+        assert_eq!(answer(Name::None, connection, 1), fails(Errno::ECONNREFUSED, Rule::NetlinkNobody));
+        assert_eq!(answer(Name::None, connection, 300_000), fails(Errno::EMSGSIZE, Rule::TooLong));
+        assert_eq!(answer(nobody, connection, 1), fails(Errno::ECONNREFUSED, Rule::NetlinkNobody));
+        assert_eq!(answer(Name::Found, connection, 1), (sent(0), None));
+    }
+    assert_eq!(answer(nobody, Connection::Open, 300_000), fails(Errno::EMSGSIZE, Rule::TooLong));
+    assert_eq!(answer(Name::None, Connection::Open, 1), (sent(0), None));
 }
 
 #[test]

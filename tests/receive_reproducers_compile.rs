@@ -197,6 +197,7 @@ fn the_case_is_golden() {
         "#define BITS 32",
         "#define COMPAT 1",
         "#define TYPE SOCK_SEQPACKET",
+        "#define NAMESPACES 0",
         "    {1ull, 3, 0, 0},",
         "    {5ull, 0, 1, 0},",
         "#define SENDERS 2",

@@ -105,6 +105,7 @@ fn structure() {
         let short = [FOREIGN, Item::rights(&[]).claiming(Length::Exact(7))];
         agrees(machine, "short", &items(&short), |call| call);
         agrees(machine, "long", &items(&[FOREIGN.claiming(Length::Off(1))]), |call| call);
+        agrees(machine, "nothing", &items(&[]), |call| call);
         let tail = Forgery { trailing: 3, fill: 0xee, ..items(&[FOREIGN]) };
         agrees(machine, "trailing", &tail, |call| call);
         let unknown = [Item::new(1, 3, Payload::Bytes(b"label"))];
@@ -131,7 +132,7 @@ fn credentials() {
         agrees(machine, "nobody", &items(&[Item::credentials(pid, uid, u32::MAX)]), |call| call);
     }
     let with = |can: Capabilities| move |call: Send<'_>| Sender { can, ..call.sender };
-    let admin = with(Capabilities { sys_admin: true, ..Capabilities::default() });
+    let admin = with(Capabilities { sys_admin: true, first_sys_admin: true, ..Capabilities::default() });
     let (first, no_process) = ([Item::credentials(1, uid, gid)], [Item::credentials(99, uid, gid)]);
     agrees(NATIVE, "admin", &items(&first), |call| Send { sender: admin(call), ..call });
     agrees(NATIVE, "no-process", &items(&no_process), |call| Send { sender: admin(call), ..call });
@@ -164,7 +165,9 @@ fn sockets() {
         });
     }
     let socket = Socket::UnixDatagram;
-    for (what, connection) in [("closed", Connection::PeerClosed), ("deaf", Connection::PeerDeaf)] {
+    for (what, connection) in
+        [("closed", Connection::PeerClosed), ("deaf", Connection::PeerDeaf), ("elsewhere", Connection::PeerElsewhere)]
+    {
         agrees(NATIVE, what, rights, |call| Send { socket, connection, ..call });
     }
     for (what, name) in [
@@ -172,11 +175,23 @@ fn sockets() {
         ("invalid", Name::Invalid),
         ("nowhere", Name::Nowhere(Errno::ECONNREFUSED)),
         ("missing", Name::Nowhere(Errno::ENOENT)),
+        ("taken", Name::Nowhere(Errno::EPERM)),
+        ("deaf-name", Name::Nowhere(Errno::EPIPE)),
     ] {
         agrees(NATIVE, what, rights, |call| Send { socket, name, connection: Connection::None, ..call });
     }
     let own = [Item::credentials(2, sender().uids[0], sender().gids[0])];
     agrees(NATIVE, "netlink", &items(&own), |call| Send { socket: Socket::Netlink, ..call });
+    for (what, name, connection) in [
+        ("found", Name::Found, Connection::None),
+        ("invalid", Name::Invalid, Connection::Open),
+        ("nobody", Name::Nowhere(Errno::ECONNREFUSED), Connection::Open),
+        ("alone", Name::None, Connection::None),
+        ("left", Name::None, Connection::PeerClosed),
+    ] {
+        let what = format!("netlink-{what}");
+        agrees(NATIVE, &what, &items(&own), |call| Send { socket: Socket::Netlink, name, connection, ..call });
+    }
     agrees(NATIVE, "netlink-rights", rights, |call| Send { socket: Socket::Netlink, ..call });
     agrees(NATIVE, "compat-bit", rights, |call| Send { flags: 1 << 31, ..call });
     agrees(NATIVE, "in-flight", rights, |call| Send {
@@ -272,6 +287,7 @@ static const struct process processes[] = {
     {60, NO_PROCESS},
     {0, AS_IT_IS},
 };
+#define NAMESPACES 0
 #define NAMES_IDS 1
 static const uid_t uids[3] = {1000u, 1000u, 1000u};
 static const gid_t gids[3] = {1000u, 1000u, 1000u};

@@ -1,6 +1,9 @@
 //! What this kernel is, and what this process may do: the state of the world for the oracle.
 
 use std::fs;
+use std::ops::Range;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::fs::MetadataExt;
 
 use scmsg::oracle::{Abi, Capabilities, Layout, Sender, Version};
 
@@ -20,13 +23,70 @@ pub fn option_memory() -> u64 {
     text.trim().parse().unwrap_or(131_072)
 }
 
-/// The effective capabilities.
+/// The effective capabilities, each where the kernel asks for it.
 pub fn capabilities() -> Capabilities {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or("0");
     let bits = u64::from_str_radix(line.trim(), 16).unwrap_or(0);
     let has = |bit: u32| bits >> bit & 1 == 1;
-    Capabilities { sys_admin: has(21), set_uid: has(7), set_gid: has(6), sys_resource: has(24) }
+    let first = maps_all("uid_map");
+    Capabilities {
+        sys_admin: has(21) && (first || owns_processes()),
+        set_uid: has(7),
+        set_gid: has(6),
+        sys_resource: has(24) && first,
+        first_sys_admin: has(21) && first,
+    }
+}
+
+/// The map of users, or groups, of the user namespace: that of the first one where there are none.
+fn map(which: &str) -> String {
+    fs::read_to_string(format!("/proc/self/{which}")).unwrap_or_else(|_| "0 0 4294967295".into())
+}
+
+/// Whether it maps every user, or group, to itself, as the first one does.
+fn maps_all(which: &str) -> bool {
+    map(which).split_ascii_whitespace().eq(["0", "0", "4294967295"])
+}
+
+/// Whether the pid namespace belongs to the user namespace.
+fn owns_processes() -> bool {
+    const NS_GET_USERNS: u64 = 0xb701;
+    let Ok(processes) = fs::File::open("/proc/self/ns/pid") else { return false };
+    // SAFETY: no argument; what it returns is a new descriptor or a negative number.
+    let owner = unsafe { libc::ioctl(processes.as_raw_fd(), NS_GET_USERNS as _) };
+    if owner < 0 {
+        return false;
+    }
+    // SAFETY: it was opened above, and nobody else has it.
+    let owner = unsafe { fs::File::from_raw_fd(owner) };
+    let inode = |file: fs::File| file.metadata().map(|data| data.ino()).ok();
+    inode(owner) == fs::File::open("/proc/self/ns/user").ok().and_then(inode)
+}
+
+/// What it maps: the first number here, the first in the namespace around, how many.
+fn lines(which: &str) -> Vec<[u64; 3]> {
+    let line = |line: &str| {
+        let mut numbers = line.split_ascii_whitespace().map_while(|number| number.parse().ok());
+        Some([numbers.next()?, numbers.next()?, numbers.next()?])
+    };
+    map(which).lines().filter_map(line).collect()
+}
+
+/// The users, or groups, that the user namespace maps.
+pub fn mapped(which: &str) -> Vec<Range<u64>> {
+    lines(which).into_iter().map(|[from, _, count]| from..from + count).collect()
+}
+
+/// What it calls user, or group, 0 of the namespace around, which is taken to be the first.
+pub fn first(which: &str) -> u32 {
+    lines(which).into_iter().find(|[_, outside, _]| *outside == 0).map_or(65534, |[inside, ..]| inside as u32)
+}
+
+/// Whether this process is root, and can become any user.
+pub fn is_root() -> bool {
+    // SAFETY: asks for a number.
+    unsafe { libc::geteuid() == 0 && maps_all("uid_map") && maps_all("gid_map") }
 }
 
 /// Whether this pid namespace has the process: what `kill(pid, 0)` says.

@@ -31,6 +31,8 @@ pub struct Offered {
     /// A process descriptor of a process that has ended and been waited for (Linux 6.16).
     pub orphans: bool,
     pub root: bool,
+    /// What the first root is called here.
+    pub first: (u32, u32),
     pub uids: Vec<u32>,
     pub gids: Vec<u32>,
 }
@@ -81,6 +83,7 @@ impl Receives {
             control: (!call.null).then_some(call.len),
             data: call.data as u64,
             options: stage::options(&case.switches),
+            root: self.offered.first,
             flags: call.flags,
             free: &|k| free.get(k).copied().filter(|_| k < limit),
             rules: self.rules,
@@ -181,8 +184,7 @@ impl Offered {
         }
         table::close(stream);
         table::close(peer);
-        // SAFETY: asks for a number.
-        let root = unsafe { libc::geteuid() } == 0;
+        let root = kernel::is_root();
         let (mut uids, mut gids) = (vec![0; 3], vec![0; 3]);
         let ([ur, ue, us], [gr, ge, gs]) = (&mut uids[..], &mut gids[..]) else { unreachable!() };
         // SAFETY: room for three numbers each.
@@ -194,6 +196,18 @@ impl Offered {
             uids.extend([1, 1000, 65534, 4_000_000_000]);
             gids.extend([1, 1000, 65534, 4_000_000_000]);
         }
-        Self { pidfd, security, inq, urgent, times, orphans: pidfd && sys::orphan_has_descriptor(), root, uids, gids }
+        let first = (kernel::first("uid_map"), kernel::first("gid_map"));
+        Self {
+            first,
+            pidfd,
+            security,
+            inq,
+            urgent,
+            times,
+            orphans: pidfd && sys::orphan_has_descriptor(),
+            root,
+            uids,
+            gids,
+        }
     }
 }

@@ -111,6 +111,8 @@ fn with_call<R>(
         peer_takes_rights: scene.takes_rights,
         descriptor: &|number| known.what(number),
         process: &kernel::process_exists,
+        user: &|uid| known.users.iter().any(|users| users.contains(&u64::from(uid))),
+        group: &|gid| known.groups.iter().any(|groups| groups.contains(&u64::from(gid))),
         sender: known.sender,
         limits: case.limits(known),
         rules,

@@ -9,7 +9,8 @@
 //!                       |  however the rest goes | only where msg_control is not null                |
 //! ```
 //!
-//! Not here: addresses (`msg_name`), memory that cannot be written, `SO_PEEK_OFF`, what a security module refuses.
+//! Not here: addresses (`msg_name`), memory that cannot be written, `SO_PEEK_OFF`, `SO_RCVLOWAT` over 1, another
+//! `kernel.overflowuid` than 65534, what a security module refuses.
 
 mod control;
 mod queue;
@@ -57,7 +58,8 @@ pub struct Origin {
     pub process: Result<(), Errno>,
 }
 
-/// One message in a queue, or one write to a stream.
+/// One message in a queue, or one write to a stream. A stream cuts a long write (6.18, with pages of 4 KiB and the usual
+/// `SO_SNDBUF`: into pieces of 36,544 bytes and the rest), which is a packet for each piece, the descriptors with the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Packet<'a> {
     /// Bytes of data not yet read.
@@ -111,7 +113,8 @@ pub struct Options {
     pub urgent_inline: bool,
     /// `SO_TIMESTAMP_*` or `SO_TIMESTAMPNS_*`.
     pub timestamp: Option<Unit>,
-    /// `SO_TIMESTAMPING_*` with `SOF_TIMESTAMPING_SOFTWARE`.
+    /// `SO_TIMESTAMPING_*` with `SOF_TIMESTAMPING_SOFTWARE`; beside `SOF_TIMESTAMPING_OPT_RX_FILTER` (Linux 6.12) only with
+    /// `SOF_TIMESTAMPING_RX_SOFTWARE` too. Without [`timestamp`](Self::timestamp) it does nothing here.
     pub timestamping: bool,
     /// Whether timestamps have the layout of the `_NEW` options: the last of the two options set decides for both.
     pub new_timestamps: bool,
@@ -132,6 +135,9 @@ pub struct Receive<'a> {
     pub data: u64,
     /// What its socket has switched on.
     pub options: Options,
+    /// The first namespace's user 0 and group 0 in the receiver's numbers: 0, 0, or 65534 where its user namespace does not
+    /// map them. What a stream without data has for a sender.
+    pub root: (u32, u32),
     /// Flags of the call, any bits. `MSG_DONTWAIT` stands for `O_NONBLOCK` too.
     pub flags: u32,
     /// The number the k-th descriptor opened by this call gets, from 0; `None` if the table is full by then.
@@ -149,6 +155,7 @@ impl fmt::Debug for Receive<'_> {
             .field("control", &self.control)
             .field("data", &self.data)
             .field("options", &self.options)
+            .field("root", &self.root)
             .field("flags", &self.flags)
             .field("rules", &self.rules)
             .finish_non_exhaustive()
@@ -174,7 +181,8 @@ pub enum Answer {
         /// The rule that says so.
         rule: Rule,
     },
-    /// It waits for more to come. The queue is as it is meanwhile.
+    /// It waits for more to come. The queue is as it is meanwhile: without the bytes that were taken so far
+    /// (`MSG_WAITALL`). To ask again when more has come, keep the queue from before and add to that.
     Waits,
 }
 
@@ -205,7 +213,7 @@ struct Taken<'a> {
     /// Whether control messages are written at all.
     control: bool,
     time: Option<Time>,
-    /// Process, user, group; all zero where nobody sent anything.
+    /// Process, user, group; 0 and the first root's where nobody sent anything.
     credentials: (i32, u32, u32),
     process: Option<Result<(), Errno>>,
     label: Option<&'a [u8]>,
@@ -335,6 +343,7 @@ impl Receive<'static> {
             control: Some(0),
             data: 1,
             options: Options::default(),
+            root: (0, 0),
             flags: 0,
             free: &|k| i32::try_from(k).ok()?.checked_add(3),
             rules: Rules::ALL,

@@ -80,6 +80,7 @@ impl<'a> Reproducer<'a> {
             Connection::Open => "PEER_OPEN",
             Connection::ShutDown => "SHUT_DOWN",
             Connection::PeerDeaf => "PEER_DEAF",
+            Connection::PeerElsewhere => "PEER_ELSEWHERE",
             Connection::PeerClosed => "PEER_CLOSED",
         };
         define(f, "CONNECTION", connection)?;
@@ -129,7 +130,7 @@ impl<'a> Reproducer<'a> {
         }
         f.write_str("\n    {-1, CLOSED},\n};\nstatic const struct process processes[] = {")?;
         let mut walk = self.messages();
-        let mut named = false;
+        let (mut named, mut apart) = (false, self.call.sender.can.sys_admin != self.call.sender.can.first_sys_admin);
         loop {
             let start = walk.offset();
             let Some(Ok(message)) = walk.next() else { break };
@@ -138,12 +139,16 @@ impl<'a> Reproducer<'a> {
                 continue;
             }
             named = true;
+            let lacks =
+                |at, maps: &dyn Fn(u32) -> bool| message.u32_at(at).is_some_and(|id| id != u32::MAX && !maps(id));
+            apart |= lacks(4, self.call.user) || lacks(8, self.call.group);
             let process = self.process(pid);
             if process != "AS_IT_IS" {
                 write!(f, "\n    {{{}, {process}}},", start.saturating_add(self.call.layout.header()))?;
             }
         }
         f.write_str("\n    {0, AS_IT_IS},\n};\n")?;
+        define(f, "NAMESPACES", u8::from(apart))?;
         define(f, "NAMES_IDS", u8::from(named))
     }
 

@@ -106,7 +106,7 @@ rules! {
     CredentialsLength = "credentials-length", Send, "__scm_send", "";
     /// A user or group number that the sender's user namespace does not map (4294967295 never is) is EINVAL.
     CredentialsMapped = "credentials-mapped", Send, "scm_check_creds", "";
-    /// Another process's number needs `CAP_SYS_ADMIN`, else EPERM.
+    /// Another process's number needs `CAP_SYS_ADMIN` over the pid namespace, else EPERM.
     CredentialsPid = "credentials-pid", Send, "scm_check_creds", "";
     /// A user number that is none of the sender's three needs `CAP_SETUID`, else EPERM.
     CredentialsUid = "credentials-uid", Send, "scm_check_creds", "";
@@ -138,6 +138,8 @@ rules! {
     ShutDown = "shut-down", Send, "unix_stream_sendmsg, sock_alloc_send_pskb", "";
     /// Stream: with no data the send succeeds and descriptors and credentials are dropped.
     EmptyStream = "empty-stream", Send, "unix_stream_sendmsg", "";
+    /// Netlink: an address of another family is EINVAL, one for the privileged EPERM, before the length of the data.
+    NetlinkName = "netlink-name", Send, "netlink_sendmsg", "";
     /// Datagram, seqpacket and netlink: more data than the send buffer less 32 bytes is EMSGSIZE.
     TooLong = "too-long", Send, "unix_dgram_sendmsg", "";
     /// Descriptors are ETOOMANYREFS while the user has more in flight than `RLIMIT_NOFILE` and neither capability.
@@ -146,10 +148,14 @@ rules! {
     LookupLast = "lookup-last", Send, "unix_dgram_sendmsg", "6.14";
     /// Datagram: an address that leads nowhere fails as `connect(2)` does.
     NameLookup = "name-lookup", Send, "unix_find_other", "";
+    /// Datagram: a peer that is connected to another socket is EPERM.
+    PeerElsewhere = "peer-elsewhere", Send, "unix_may_send", "";
     /// Datagram: a peer that is closed is ECONNREFUSED.
     PeerClosed = "peer-closed", Send, "unix_dgram_sendmsg", "";
     /// Datagram: a peer that is shut down for reading is EPIPE.
     PeerDeaf = "peer-deaf", Send, "unix_dgram_sendmsg", "";
+    /// Netlink: a number that nobody has is ECONNREFUSED; so is the kernel where it does not listen.
+    NetlinkNobody = "netlink-nobody", Send, "netlink_getsockbyportid", "";
     /// Descriptors to a peer whose `SO_PASSRIGHTS` is off are EPERM.
     PassRights = "pass-rights", Send, "unix_stream_sendmsg, unix_dgram_sendmsg", "6.16";
 
@@ -207,7 +213,8 @@ rules! {
     // Received: the control messages, in order.
     /// `MSG_CMSG_CLOEXEC` comes back in `msg_flags`.
     CloexecEcho = "cloexec-echo", Receive, "____sys_recvmsg", "";
-    /// Stream: at the end, on an error and on EAGAIN the control messages are written all the same: credentials are 0, 0, 0.
+    /// Stream: at the end, on an error and on EAGAIN the control messages are written all the same: credentials are
+    /// process 0 and the first root, 0, 0, which some user namespaces call 65534, 65534.
     ControlWithoutData = "control-without-data", Receive, "unix_stream_read_generic", "";
     /// What was sent before either end asked for credentials has process 0, user and group 65534.
     UnknownSender = "unknown-sender", Receive, "__scm_recv_common", "";

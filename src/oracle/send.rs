@@ -65,7 +65,9 @@ pub enum Name {
     NegativeLength,
     /// An address of the right form, and a socket that listens to it.
     Found,
-    /// An address of the right form that leads nowhere: what `connect(2)` would say.
+    /// An address of the right form that does not lead to a socket that takes the message: for a datagram what `connect(2)`
+    /// would say (EPERM if that socket is connected to another), or EPIPE if it is shut down for reading; for netlink
+    /// ECONNREFUSED if nobody has the number, EPERM if only the privileged may send there.
     Nowhere(Errno),
     /// Not an address of this family.
     Invalid,
@@ -74,15 +76,17 @@ pub enum Name {
 /// How the sending socket stands to the one it sends to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Connection {
-    /// It is not connected.
+    /// It is not connected. For netlink: nor does the kernel listen to the protocol.
     None,
-    /// It is connected to an open socket.
+    /// It is connected to an open socket. For netlink also: it is not connected, and the kernel listens.
     Open,
     /// It is shut down for writing: by itself, or (stream, seqpacket) because the peer closed or stopped reading.
     ShutDown,
     /// Datagram: the peer is shut down for reading.
     PeerDeaf,
-    /// Datagram: the peer is closed.
+    /// Datagram: the peer is open and has connected to another socket since, however else it is.
+    PeerElsewhere,
+    /// Datagram and netlink: the peer is closed.
     PeerClosed,
 }
 
@@ -97,22 +101,25 @@ pub enum Descriptor {
     Ring,
 }
 
-/// Capabilities in the sender's user namespace; for [`Rule::InFlight`] in the first one.
+/// What the sender may do, each in the user namespace that the kernel asks about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Capabilities {
-    /// `CAP_SYS_ADMIN`.
+    /// `CAP_SYS_ADMIN` in the namespace that owns the sender's pid namespace: [`Rule::CredentialsPid`].
     pub sys_admin: bool,
-    /// `CAP_SETUID`.
+    /// `CAP_SETUID` in the sender's own.
     pub set_uid: bool,
-    /// `CAP_SETGID`.
+    /// `CAP_SETGID` in the sender's own.
     pub set_gid: bool,
-    /// `CAP_SYS_RESOURCE`.
+    /// `CAP_SYS_RESOURCE` in the first one of all: [`Rule::InFlight`].
     pub sys_resource: bool,
+    /// `CAP_SYS_ADMIN` in the first one of all: [`Rule::InFlight`]. As [`sys_admin`](Self::sys_admin) outside containers.
+    pub first_sys_admin: bool,
 }
 
 impl Capabilities {
     /// Root's.
-    pub const ALL: Self = Self { sys_admin: true, set_uid: true, set_gid: true, sys_resource: true };
+    pub const ALL: Self =
+        Self { sys_admin: true, set_uid: true, set_gid: true, sys_resource: true, first_sys_admin: true };
 }
 
 /// The sending process, in its own namespaces.
@@ -176,6 +183,10 @@ pub struct Send<'a> {
     pub descriptor: &'a dyn Fn(i32) -> Descriptor,
     /// Whether the sender's pid namespace has this process.
     pub process: &'a dyn Fn(i32) -> bool,
+    /// Whether the sender's user namespace maps this user. 4294967295 is not asked about: none does.
+    pub user: &'a dyn Fn(u32) -> bool,
+    /// Whether it maps this group; likewise.
+    pub group: &'a dyn Fn(u32) -> bool,
     /// Who sends.
     pub sender: Sender,
     /// Limits and state.
@@ -299,7 +310,7 @@ pub fn send(call: &Send<'_>) -> Verdict {
 
 impl Send<'static> {
     /// One data byte on a connected seqpacket socket, from an unprivileged process 2 of user and group 1000 among the
-    /// processes 1 and 2, with every number that is not negative an open file, under the defaults of Linux 6.18: change
+    /// processes 1 and 2, with every number that is not negative an open file, in the first namespaces, under the defaults of Linux 6.18: change
     /// the fields from there.
     #[must_use]
     pub fn ordinary() -> Self {
@@ -315,6 +326,8 @@ impl Send<'static> {
             peer_takes_rights: true,
             descriptor: &|number| if number < 0 { Descriptor::Closed } else { Descriptor::Ordinary },
             process: &|pid| matches!(pid, 1 | 2),
+            user: &|_| true,
+            group: &|_| true,
             sender: Sender { pid: 2, uids: [1000; 3], gids: [1000; 3], can: Capabilities::default() },
             limits: Limits {
                 option_memory: 131_072,

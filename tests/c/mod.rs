@@ -28,7 +28,7 @@ pub fn source(name: &str) -> PathBuf {
 #[must_use]
 pub fn compile<S: AsRef<OsStr>>(compiler: &str, arguments: impl IntoIterator<Item = S>) -> bool {
     let mut command = Command::new(compiler);
-    match command.args(["-std=gnu11", "-Wall", "-Werror"]).args(arguments).output() {
+    match command.args(["-std=gnu11", "-Wall", "-Wextra", "-Werror"]).args(arguments).output() {
         Ok(output) => {
             assert!(output.status.success(), "{compiler}: {}", String::from_utf8_lossy(&output.stderr));
             true

@@ -20,6 +20,7 @@ pub fn imagine(rng: &mut Rng, layout: Layout, mut look: impl FnMut(&ReceiveRepro
         orphans: true,
         times: true,
         root: true,
+        first: (0, 0),
         uids,
         gids,
     };

@@ -85,6 +85,12 @@ impl Case {
         self.bytes & 1 == 1
     }
 
+    /// Whether the message has an address.
+    pub fn is_addressed(&self) -> bool {
+        use Situation::{NameFound, NameInvalid, NameNegative, NameNowhere};
+        matches!(self.situation, NameFound | NameNowhere | NameInvalid | NameNegative)
+    }
+
     pub fn limits(&self, known: &Known) -> Limits {
         Limits { open_files: self.open_files.unwrap_or(known.limits.open_files), ..known.limits }
     }

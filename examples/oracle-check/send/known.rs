@@ -1,5 +1,7 @@
 //! What a sending process knows of itself: its numbers, its limits, and what this kernel has.
 
+use std::ops::Range;
+
 use scmsg::oracle::{Descriptor, Limits, Sender, Version};
 
 use super::super::kernel;
@@ -38,6 +40,9 @@ pub struct Known {
     /// Nobody else is this user, so what it has in flight is known.
     pub has_own_user: bool,
     pub processes: [i32; 3],
+    /// What the user namespace maps.
+    pub users: Vec<Range<u64>>,
+    pub groups: Vec<Range<u64>>,
     pub sender: Sender,
     pub limits: Limits,
 }
@@ -87,7 +92,8 @@ impl Known {
     fn of(table: Vec<Descriptor>, here: Here, processes: [i32; 3], sender: Sender, limits: Limits) -> Self {
         let open = (0..HIGH).filter(|n| table[*n as usize] == Descriptor::Ordinary).collect();
         let has_own_user = sender.uids[0] >= kernel::OWN_USER;
-        Self { table, open, here, has_own_user, processes, sender, limits }
+        let (users, groups) = (kernel::mapped("uid_map"), kernel::mapped("gid_map"));
+        Self { table, open, here, has_own_user, processes, users, groups, sender, limits }
     }
 
     /// What a number is, as the kernel will find it: asked for, above the decoys.

@@ -14,6 +14,8 @@ pub enum Situation {
     Unconnected,
     ShutDown,
     PeerDeaf,
+    /// Datagram: the peer is connected to another socket.
+    PeerElsewhere,
     PeerClosed,
     /// The peer closed with something unread.
     Pending,
@@ -28,7 +30,14 @@ pub enum Situation {
 impl Situation {
     pub fn draw(rng: &mut Rng, socket: Socket, known: &Known) -> Self {
         if socket == Socket::Netlink {
-            return Self::Connected;
+            return match rng.below(100) {
+                0..80 => Self::Connected,
+                80..85 => Self::Unconnected,
+                85..90 => Self::NameFound,
+                90..94 => Self::NameNowhere,
+                94..98 => Self::NameInvalid,
+                _ => Self::NameNegative,
+            };
         }
         match rng.below(100) {
             0..74 => Self::Connected,
@@ -42,6 +51,7 @@ impl Situation {
             95 => Self::NameNowhere,
             96 => Self::NameInvalid,
             97 => Self::NameNegative,
+            98 if socket == Socket::UnixDatagram => Self::PeerElsewhere,
             _ => Self::Connected,
         }
     }
@@ -58,8 +68,8 @@ pub struct Scene {
 impl Scene {
     pub fn of(case: &Case) -> Self {
         use Situation::{
-            Connected, NameFound, NameInvalid, NameNegative, NameNowhere, PeerClosed, PeerDeaf, Pending, Refusing,
-            ShutDown, Unconnected,
+            Connected, NameFound, NameInvalid, NameNegative, NameNowhere, PeerClosed, PeerDeaf, PeerElsewhere, Pending,
+            Refusing, ShutDown, Unconnected,
         };
         let shut = |otherwise| if case.socket == Socket::UnixDatagram { otherwise } else { Connection::ShutDown };
         let connection = match case.situation {
@@ -68,6 +78,7 @@ impl Scene {
             ShutDown | Pending => Connection::ShutDown,
             PeerDeaf => shut(Connection::PeerDeaf),
             PeerClosed => shut(Connection::PeerClosed),
+            PeerElsewhere => Connection::PeerElsewhere,
             NameFound | NameNowhere | NameInvalid | NameNegative if case.has_peer() => Connection::Open,
             NameFound | NameNowhere | NameInvalid | NameNegative => Connection::None,
         };

@@ -104,8 +104,39 @@ pub fn unix_name(which: &[u8]) -> ([u8; 64], usize) {
     (name, len)
 }
 
-/// Two netlink sockets, if this process may have any.
-pub fn netlink() -> Option<Pair> {
+/// A pair of datagram sockets of which the second is connected to a third by now.
+pub fn astray() -> Pair {
+    let pair = pair(libc::SOCK_DGRAM);
+    let (name, len) = unix_name(b"here");
+    // SAFETY: an address of the right form.
+    check(unsafe { libc::connect(pair.to, name.as_ptr().cast(), len as u32) }, "connect");
+    pair
+}
+
+/// A netlink socket connected to another, and one that is not.
+#[derive(Clone, Copy)]
+pub struct Netlink {
+    pair: Pair,
+    lone: i32,
+    number: u32,
+}
+
+impl Netlink {
+    pub fn ends(self, lone: bool) -> Pair {
+        Pair { from: if lone { self.lone } else { self.pair.from }, to: self.pair.to }
+    }
+
+    /// The address of the second socket, or of nobody.
+    pub fn name(self, found: bool) -> ([u8; 64], usize) {
+        let mut name = [0; 64];
+        name[..2].copy_from_slice(&(libc::AF_NETLINK as u16).to_ne_bytes());
+        name[4..8].copy_from_slice(&if found { self.number } else { 0x7fff_fff0 }.to_ne_bytes());
+        (name, 12)
+    }
+}
+
+/// Three netlink sockets, if this process may have any.
+pub fn netlink() -> Option<Netlink> {
     const USERSOCK: i32 = 2;
     // SAFETY: no pointer.
     match unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, USERSOCK) } {
@@ -124,11 +155,11 @@ pub fn netlink() -> Option<Pair> {
             (socket, name)
         }
     };
-    let ((from, _), (to, name)) = (socket(), socket());
+    let ((from, _), (to, name), (lone, _)) = (socket(), socket(), socket());
     // SAFETY: an address the kernel has just given.
     check(unsafe { libc::connect(from, (&raw const name).cast(), 12) }, "netlink connect");
     receiver(to);
-    Some(Pair { from, to })
+    Some(Netlink { pair: Pair { from, to }, lone, number: name.nl_pid })
 }
 
 /// Ordinary open files of many kinds from number 3 on, with gaps.

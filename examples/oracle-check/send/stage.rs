@@ -13,14 +13,18 @@ use super::super::memory::Memory;
 use super::draw::Case;
 use super::known::{Here, Known};
 use super::scene::{Scene, Situation};
-use super::sockets::{Pair, Sockets, close, decoys, half, named, netlink, pair, send_buffer, unix_name};
+use super::sockets::{
+    Netlink, Pair, Sockets, astray, close, decoys, half, named, netlink, pair, send_buffer, unix_name,
+};
 
 pub struct Stage {
     compat: bool,
     unix: [Sockets; 3],
-    netlink: Option<Pair>,
+    netlink: Option<Netlink>,
     /// A datagram socket with a name.
     named: i32,
+    /// Datagram sockets of which the second is connected to a third.
+    astray: Pair,
     pub known: Rc<Known>,
     desk: Memory,
     data: Memory,
@@ -74,6 +78,7 @@ impl Stage {
             unix,
             netlink,
             named,
+            astray: astray(),
             known: Rc::new(known),
             desk: Memory::new(1),
             data: Memory::new(80),
@@ -87,7 +92,11 @@ impl Stage {
             Socket::UnixStream => &self.unix[0],
             Socket::UnixDatagram => &self.unix[1],
             Socket::UnixSeqPacket => &self.unix[2],
-            Socket::Netlink => return Ends { pair: self.netlink.unwrap_or(self.unix[1].connected), fresh: false },
+            Socket::Netlink => {
+                let lone = case.situation == Situation::Unconnected || (case.is_addressed() && !case.has_peer());
+                let pair = self.netlink.map_or(self.unix[1].connected, |netlink| netlink.ends(lone));
+                return Ends { pair, fresh: false };
+            }
         };
         let pair = match case.situation {
             Situation::PeerClosed => return Ends { pair: half(sockets.kind, false), fresh: true },
@@ -96,6 +105,7 @@ impl Stage {
             Situation::Unconnected => Pair { from: sockets.unconnected, to: self.named },
             Situation::ShutDown => sockets.shut_down,
             Situation::PeerDeaf => sockets.deaf,
+            Situation::PeerElsewhere => self.astray,
             Situation::Refusing => sockets.refusing.unwrap_or(sockets.connected),
             _ => {
                 let from = if case.has_peer() { sockets.connected.from } else { sockets.unconnected };
@@ -109,6 +119,9 @@ impl Stage {
     /// Sends, and receives what arrived.
     pub fn act(&mut self, case: &Case, scene: &Scene, ends: &Ends, control: *const u8, len: u64) -> Seen {
         let name = match scene.name {
+            Name::Found | Name::Nowhere(_) if case.socket == Socket::Netlink => {
+                self.netlink.map(|netlink| netlink.name(scene.name == Name::Found))
+            }
             Name::None => None,
             Name::Found => Some(unix_name(b"here")),
             Name::Nowhere(_) => Some(unix_name(b"nowhere")),
@@ -216,7 +229,7 @@ impl Stage {
             seen.descriptors += rights.len();
             rights.into_iter().for_each(close);
             // The end of a stream delivers credentials of process 0.
-            if bytes == 0 && credentials == Some((0, 0, 0)) {
+            if bytes == 0 && credentials.is_some_and(|said| said.0 == 0) {
                 return;
             }
             seen.messages += 1;

@@ -117,7 +117,7 @@ impl Receive<'_> {
             return self.urgent(queue);
         }
         let before = queue.inq();
-        let mut out = Taken { control: true, ..Taken::default() };
+        let mut out = Taken { control: true, credentials: (0, self.root.0, self.root.1), ..Taken::default() };
         out.result = self.read(queue, &mut out);
         if !matches!(out.result, Some(Ok(1..))) && !self.holds(Rule::ControlWithoutData) {
             out.control = false;

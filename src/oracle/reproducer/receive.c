@@ -137,6 +137,8 @@ int main(void) {
     struct timeval patience = {0, 300000};
     struct timespec start, end;
     begin();
+    if (NAMESPACES)
+        lacks("a user namespace like the receiver's");
     check_the_queue();
     if (CONNECTED) {
         if (socketpair(AF_UNIX, TYPE, 0, pair))

@@ -99,6 +99,7 @@ impl<'a> ReceiveReproducer<'a> {
         };
         define(f, "TYPE", kind)?;
         define(f, "CONNECTED", u8::from(self.call.connected))?;
+        define(f, "NAMESPACES", u8::from(self.call.root != (0, 0)))?;
         define(f, "ENDED", u8::from(self.ended))?;
         define(f, "PENDING", Symbol(self.error))?;
         define(f, "OVERCOUNT", format_args!("{}ull", self.overcount))?;

@@ -22,7 +22,7 @@ static void connect_sockets(void) {
     if (FAMILY == AF_NETLINK) {
         receiver = to = give_name(AF_NETLINK, TYPE, 2);
         from = away(socket(AF_NETLINK, TYPE, 2), "netlink");
-        if (connect(from, (void *)&name, name_len))
+        if (CONNECTION != NOBODY && connect(from, (void *)&name, name_len))
             cannot("netlink");
         return;
     }
@@ -34,16 +34,32 @@ static void connect_sockets(void) {
         cannot("socketpair");
     from = away(pair[0], "socketpair");
     receiver = to = away(pair[1], "socketpair");
+    if (CONNECTION == PEER_ELSEWHERE) {
+        give_name(AF_UNIX, TYPE, 0);
+        if (connect(to, (void *)&name, name_len))
+            cannot("connect");
+    }
 }
 
 static void make_name(void) {
-    if (NAME == NAME_FOUND || NAME == NAME_NEGATIVE) {
+    if (FAMILY == AF_NETLINK && NAME == NAME_NOWHERE && NAME_ERRNO == ECONNREFUSED) {
+        close(give_name(AF_NETLINK, TYPE, 2));
+    } else if (FAMILY == AF_NETLINK && (NAME == NAME_FOUND || NAME == NAME_NEGATIVE)) {
+        name_len = 12;
+    } else if (NAME == NAME_FOUND || NAME == NAME_NEGATIVE) {
         int fd = give_name(AF_UNIX, SOCK_DGRAM, 0);
         if (TYPE == SOCK_DGRAM)
             receiver = fd;
     } else if (NAME == NAME_NOWHERE && NAME_ERRNO == ECONNREFUSED) {
         close(give_name(AF_UNIX, SOCK_DGRAM, 0));
-    } else if (NAME == NAME_NOWHERE && NAME_ERRNO == ENOENT) {
+    } else if (FAMILY == AF_UNIX && NAME == NAME_NOWHERE && NAME_ERRNO == EPIPE) {
+        shutdown(give_name(AF_UNIX, SOCK_DGRAM, 0), SHUT_RD);
+    } else if (FAMILY == AF_UNIX && NAME == NAME_NOWHERE && NAME_ERRNO == EPERM) {
+        // Connected to another: to itself.
+        int fd = give_name(AF_UNIX, SOCK_DGRAM, 0);
+        if (connect(fd, (void *)&name, name_len))
+            cannot("connect");
+    } else if (FAMILY == AF_UNIX && NAME == NAME_NOWHERE && NAME_ERRNO == ENOENT) {
         name.family = AF_UNIX;
         strcpy((char *)name.bytes + 2, "/nonexistent/socket");
         name_len = 2 + sizeof "/nonexistent/socket";
@@ -195,15 +211,15 @@ static void receive(unsigned char *data, unsigned long size) {
 }
 
 static void check_the_limits(void) {
-    unsigned long long option_memory = OPTION_MEMORY;
+    unsigned long long option_memory = OPTION_MEMORY, len = CONTROL_LEN;
     FILE *file = fopen("/proc/sys/net/core/optmem_max", "r");
     dprintf(out, "the oracle is of Linux %s\n", VERSION);
     if (file && fscanf(file, "%llu", &option_memory) == 1 && option_memory != OPTION_MEMORY
-        && (CONTROL_LEN > option_memory / 2 || CONTROL_LEN > OPTION_MEMORY / 2))
+        && (len > option_memory / 2 || len > OPTION_MEMORY / 2))
         lacks("another net.core.optmem_max");
     if (file)
         fclose(file);
-    if (OPTION_MEMORY_USED && CONTROL_LEN > (OPTION_MEMORY - OPTION_MEMORY_USED) / 2)
+    if (OPTION_MEMORY_USED && len > (OPTION_MEMORY - OPTION_MEMORY_USED) / 2)
         lacks("option memory that is used already");
 }
 
@@ -211,6 +227,8 @@ int main(void) {
     int pair[2], null, same;
     unsigned char *data, *at;
     begin();
+    if (NAMESPACES)
+        lacks("user namespaces like the sender's");
     check_the_limits();
     connect_sockets();
     make_name();

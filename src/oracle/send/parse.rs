@@ -79,7 +79,9 @@ impl Send<'_> {
         refuse(Rule::CredentialsLength, payload.len() != 12, Errno::EINVAL)?;
         let field = |at: usize| payload.get(at..).and_then(|bytes| self.layout.read_i32(bytes)).unwrap_or(0);
         let (pid, uid, gid) = (field(0), word(field(4)), word(field(8)));
-        refuse(Rule::CredentialsMapped, uid == u32::MAX || gid == u32::MAX, Errno::EINVAL)?;
+        let mapped = |id: u32, maps: &dyn Fn(u32) -> bool| id != u32::MAX && maps(id);
+        let both = mapped(uid, self.user) && mapped(gid, self.group);
+        refuse(Rule::CredentialsMapped, !both, Errno::EINVAL)?;
         let (sender, can) = (&self.sender, self.sender.can);
         refuse(Rule::CredentialsPid, pid != sender.pid && !can.sys_admin, Errno::EPERM)?;
         refuse(Rule::CredentialsUid, !sender.uids.contains(&uid) && !can.set_uid, Errno::EPERM)?;

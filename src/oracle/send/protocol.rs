@@ -31,10 +31,7 @@ impl Send<'_> {
                 }
                 self.datagram(cargo)
             }
-            Socket::Netlink => {
-                self.too_long()?;
-                Ok(self.sent(cargo))
-            }
+            Socket::Netlink => self.netlink(cargo),
         }
     }
 
@@ -98,10 +95,28 @@ impl Send<'_> {
         }
         self.refuse(Rule::NotConnected, nobody, Errno::ENOTCONN)?;
         if !addressed {
+            self.refuse(Rule::PeerElsewhere, self.connection == Connection::PeerElsewhere, Errno::EPERM)?;
             self.refuse(Rule::PeerClosed, self.connection == Connection::PeerClosed, Errno::ECONNREFUSED)?;
             self.refuse(Rule::PeerDeaf, self.connection == Connection::PeerDeaf, Errno::EPIPE)?;
         }
         self.pass_rights(cargo)?;
+        Ok(self.sent(cargo))
+    }
+
+    fn netlink(&self, cargo: Cargo) -> Result<Outcome, Stop> {
+        match self.name {
+            Name::Invalid => self.refuse(Rule::NetlinkName, true, Errno::EINVAL)?,
+            Name::Nowhere(Errno::EPERM) => self.refuse(Rule::NetlinkName, true, Errno::EPERM)?,
+            _ => {}
+        }
+        self.too_long()?;
+        match (self.name, self.connection) {
+            (Name::Nowhere(errno), _) => self.refuse(Rule::NetlinkNobody, true, errno)?,
+            (Name::None, Connection::None | Connection::PeerClosed) => {
+                self.refuse(Rule::NetlinkNobody, true, Errno::ECONNREFUSED)?;
+            }
+            _ => {}
+        }
         Ok(self.sent(cargo))
     }
 
@@ -112,7 +127,7 @@ impl Send<'_> {
 
     fn in_flight(&self, cargo: Cargo) -> Result<(), Stop> {
         let can = self.sender.can;
-        let many = self.limits.in_flight > self.limits.open_files && !can.sys_resource && !can.sys_admin;
+        let many = self.limits.in_flight > self.limits.open_files && !can.sys_resource && !can.first_sys_admin;
         self.refuse(Rule::InFlight, cargo.descriptors > 0 && many, Errno::ETOOMANYREFS)
     }
 
