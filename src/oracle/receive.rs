@@ -131,7 +131,8 @@ pub struct Receive<'a> {
     pub connected: bool,
     /// `msg_controllen`; `None` if `msg_control` is null, with any length. A 32-bit layout sees the lower 32 bits.
     pub control: Option<u64>,
-    /// Bytes of data the buffers take.
+    /// Bytes of data the buffers take, without the sign bit of the layout's `ssize_t`: a length that has it is EINVAL before
+    /// anything here.
     pub data: u64,
     /// What its socket has switched on.
     pub options: Options,

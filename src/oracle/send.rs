@@ -169,7 +169,7 @@ pub struct Send<'a> {
     pub control: ControlArea<'a>,
     /// What its address fields say.
     pub name: Name,
-    /// Data bytes.
+    /// Data bytes, without the sign bit of the layout's `ssize_t`: a length that has it is EINVAL before anything here.
     pub bytes: u64,
     /// The flags of the call.
     pub flags: u32,
