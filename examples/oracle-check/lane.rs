@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::ops::Range;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use scmsg::oracle::{Rules, Side};
 
@@ -123,12 +123,17 @@ impl Tally {
     }
 }
 
+/// Bytes of the longest C program.
+const PROGRAM: usize = 4 << 20;
+
 /// What a lane's process and the one that started it both see.
-#[derive(Default)]
-struct Board {
+pub struct Board {
     /// Cases begun.
     cases: AtomicU64,
     mismatches: AtomicU64,
+    /// The C program of the last call, if it was to be kept: written before the call, which may end the process.
+    program_len: AtomicU64,
+    program: [AtomicU8; PROGRAM],
 }
 
 impl Board {
@@ -147,6 +152,19 @@ impl Board {
 
     fn mismatches(&self) -> u64 {
         self.mismatches.load(Relaxed)
+    }
+
+    /// Keeps a C program.
+    pub fn keep(&self, program: &str) {
+        assert!(program.len() <= PROGRAM, "a program of {} bytes", program.len());
+        self.program.iter().zip(program.bytes()).for_each(|(to, byte)| to.store(byte, Relaxed));
+        self.program_len.store(program.len() as u64, Relaxed);
+    }
+
+    /// The last one kept.
+    fn program(&self) -> String {
+        let kept = &self.program[..self.program_len.load(Relaxed) as usize];
+        String::from_utf8_lossy(&kept.iter().map(|byte| byte.load(Relaxed)).collect::<Vec<_>>()).into_owned()
     }
 }
 
@@ -174,6 +192,7 @@ fn finish(job: &Job, mut child: i32, mut board: &'static Board) -> (u64, u64, bo
         let mut status = 0;
         // SAFETY: waits for a child of this process.
         unsafe { libc::waitpid(child, &raw mut status, 0) };
+        eprint!("{}", board.program());
         cases += board.cases();
         mismatches += board.mismatches();
         if status == 0 {
@@ -204,12 +223,12 @@ fn start(job: &Job) -> (i32, &'static Board) {
         let done = std::panic::catch_unwind(|| match job.lane.side {
             Side::Send => {
                 let mut sends = Sends::new(job.lane, job.rules);
-                sends.reproduce = job.reproduce;
+                sends.reproduce = job.reproduce.then_some(board);
                 run(job, board, |rng| sends.case(rng));
             }
             Side::Receive => {
                 let mut receives = Receives::new(job.lane, job.rules);
-                receives.reproduce = job.reproduce;
+                receives.reproduce = job.reproduce.then_some(board);
                 run(job, board, |rng| receives.case(rng));
             }
         });

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use scmsg::oracle::{Answer, Layout, Queue, Receipt, Receive, ReceiveReproducer, Rules, receive};
 
 use super::kernel;
-use super::lane::Lane;
+use super::lane::{Board, Lane};
 use super::rng::Rng;
 use draw::{Call, Case};
 use stage::{LOOKED_AT, Seen, Stage};
@@ -43,9 +43,8 @@ pub struct Receives {
     rules: Rules,
     offered: Offered,
     stage: Stage,
-    /// Whether a case is kept as a C program, and the last one that was.
-    pub reproduce: bool,
-    program: String,
+    /// Where the last call is kept as a C program, if it is.
+    pub reproduce: Option<&'static Board>,
 }
 
 impl Receives {
@@ -53,7 +52,7 @@ impl Receives {
     pub fn new(lane: Lane, rules: Rules) -> Self {
         lane.give_up_root();
         let (offered, stage) = (Offered::ask(), Stage::new(lane.compat, sys::label()));
-        Self { layout: kernel::layout(lane.compat), rules, offered, stage, reproduce: false, program: String::new() }
+        Self { layout: kernel::layout(lane.compat), rules, offered, stage, reproduce: None }
     }
 
     /// One case: `None` if oracle and kernel agree in every call of it.
@@ -69,7 +68,6 @@ impl Receives {
             }
         }
         self.stage.clear();
-        eprint!("{}", self.program);
         said
     }
 
@@ -100,11 +98,11 @@ impl Receives {
             out.fill(call.dirt);
             receipt = self.ask(&asked, out);
         }
-        if self.reproduce {
+        if let Some(board) = self.reproduce {
             let dirt = vec![call.dirt; out.len()];
             let (call, packets, before, after) = (&asked, &before[..], &dirt[..], &*out);
             let case = ReceiveReproducer { call, packets, ended, error, overcount, before, after, receipt };
-            self.program = case.to_string();
+            board.keep(&case.to_string());
         }
         let seen = self.stage.act(call, asked.flags);
         let lowest = self.stage.table.lowest();

@@ -14,7 +14,7 @@ use scmsg::oracle::forge::{Forged, Forgery};
 use scmsg::oracle::{ControlArea, Layout, Outcome, Reproducer, Rules, Send, Sender, Verdict, send};
 
 use super::kernel;
-use super::lane::Lane;
+use super::lane::{Board, Lane};
 use super::memory::{GUARD, Memory};
 use super::rng::Rng;
 use draw::Case;
@@ -29,7 +29,7 @@ pub struct Sends {
     stage: Stage,
     control: Memory,
     /// Whether a case is kept as a C program.
-    pub reproduce: bool,
+    pub reproduce: Option<&'static Board>,
 }
 
 impl Sends {
@@ -38,7 +38,7 @@ impl Sends {
         lane.give_up_root();
         let pages = usize::try_from(kernel::option_memory()).unwrap_or(0) / 4096 + 4;
         let layout = kernel::layout(lane.compat);
-        Self { layout, rules, control: Memory::new(pages), stage: Stage::new(lane), reproduce: false }
+        Self { layout, rules, control: Memory::new(pages), stage: Stage::new(lane), reproduce: None }
     }
 
     /// One case: `None` if oracle and kernel agree.
@@ -51,8 +51,8 @@ impl Sends {
         let (at, len) = (if forged.null { null() } else { forged.bytes.as_ptr() }, forged.control_len);
         let (scene, ends) = (Scene::of(&case), self.stage.ends(&case));
         with_call(&case, &scene, &known, self.layout, self.rules, (&forged, readable), |call| {
-            if self.reproduce {
-                eprint!("{}", Reproducer::new(call));
+            if let Some(board) = self.reproduce {
+                board.keep(&Reproducer::new(call).to_string());
             }
             let verdict = send(call);
             if verdict.place.is_some_and(|place| place.offset > (readable.len() + GUARD) as u64) {

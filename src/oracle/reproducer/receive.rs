@@ -56,7 +56,7 @@ pub struct ReceiveReproducer<'a> {
     pub error: Option<Errno>,
     /// Bytes that `SO_INQ` counted although they were gone.
     pub overcount: u64,
-    /// The control bytes before the call.
+    /// The control bytes before the call, up to where the memory ends: the program has nothing behind them.
     pub before: &'a [u8],
     /// The control bytes as the oracle left them; as many.
     pub after: &'a [u8],
