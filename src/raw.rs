@@ -7,8 +7,9 @@
 //! msghdr, 64-bit (32-bit)                                        mmsghdr            cmsghdr
 //!  0 (0)  msg_name        32 (16) msg_control                     0 (0)  msg_hdr     0 (0) cmsg_len
 //!  8 (4)  msg_namelen     40 (20) msg_controllen                 56 (28) msg_len     8 (4) cmsg_level
-//! 16 (8)  msg_iov         48 (24) msg_flags                                         12 (8) cmsg_type
-//! 24 (12) msg_iovlen      56 (28) size                           64 (32) size       16 (12) size
+//! 12 (-)  pad1            48 (24) msg_flags                      60 (-)  pad        12 (8) cmsg_type
+//! 16 (8)  msg_iov         52 (-)  pad2                           64 (32) size       16 (12) size
+//! 24 (12) msg_iovlen      56 (28) size
 //! ```
 
 use core::ffi::c_void;

@@ -265,12 +265,12 @@ fn what_a_signal_interrupts_is_repeated() {
     let fds = kinds.list(COUNT);
     let done = AtomicBool::new(false);
     // SAFETY: no precondition.
-    let receiver = unsafe { libc::pthread_self() };
+    let receiver = unsafe { libc::pthread_self() } as usize; // a number, because musl's is a pointer
     thread::scope(|scope| {
-        let interrupt = |thread| {
+        let interrupt = |thread: usize| {
             while !done.load(Ordering::Acquire) {
                 // SAFETY: the thread lives until `done`.
-                unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
+                unsafe { libc::pthread_kill(thread as libc::pthread_t, libc::SIGUSR1) };
                 thread::sleep(Duration::from_micros(500));
             }
         };
@@ -285,14 +285,14 @@ fn what_a_signal_interrupts_is_repeated() {
                 let (fds, done) = (&fds, &done);
                 move || {
                     // SAFETY: no precondition.
-                    let me = unsafe { libc::pthread_self() };
+                    let me = unsafe { libc::pthread_self() } as usize;
                     let sent = AtomicBool::new(false);
                     let sent = &sent;
                     thread::scope(|scope| {
                         scope.spawn(move || {
                             while !sent.load(Ordering::Acquire) && !done.load(Ordering::Acquire) {
                                 // SAFETY: the thread waits for this one to end.
-                                unsafe { libc::pthread_kill(me, libc::SIGUSR1) };
+                                unsafe { libc::pthread_kill(me as libc::pthread_t, libc::SIGUSR1) };
                                 thread::sleep(Duration::from_micros(500));
                             }
                         });

@@ -486,14 +486,15 @@ fn eintr_when_a_signal_comes_first() {
         action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;
         assert_eq!(libc::sigaction(libc::SIGUSR1, &action, std::ptr::null_mut()), 0);
     }
+    // A number, because musl's is a pointer.
     // SAFETY: no precondition.
-    let waiter = unsafe { libc::pthread_self() };
+    let waiter = unsafe { libc::pthread_self() } as usize;
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
                 // SAFETY: the thread waits for this one to end.
-                unsafe { libc::pthread_kill(waiter, libc::SIGUSR1) };
+                unsafe { libc::pthread_kill(waiter as libc::pthread_t, libc::SIGUSR1) };
                 std::thread::sleep(Duration::from_millis(3));
             }
         });
