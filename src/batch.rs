@@ -194,7 +194,7 @@ impl<const N: usize> fmt::Debug for SendBatch<'_, N> {
 pub struct RecvBatch<'a, const N: usize> {
     entries: Entries<N>,
     capacities: [usize; N],
-    /// From here on, entries are as they were prepared.
+    /// Entries that a receive has written, and that may not all have been put back.
     written: usize,
     /// Whether any message asks for the sender's address.
     named: bool,

@@ -94,7 +94,7 @@ pub fn check(rounds: usize) -> bool {
         kept &= line(&what, to_floor(&message, most, name), 0.58, true);
     }
     // What no program can beat, and how far 0.58 is from it here: a system call costs more on one processor than on another.
-    let least = to_floor(&message, most, "floor-close_range").map_or(f64::NAN, |ratio| ratio);
+    let least = to_floor(&message, most, "floor-close_range").unwrap_or(f64::NAN);
     println!("per_message/253 floor-close_range, time to the floor's: {least:.3}");
     let runs = |name| Some(ratio(lane(&message, most, name)?, lane(&message, most, "floor-close_range")?));
     kept &= line("per_message/253 scmsg, time to floor-close_range's", runs("scmsg"), 1.03, true);
