@@ -310,8 +310,8 @@ pub fn send(call: &Send<'_>) -> Verdict {
 
 impl Send<'static> {
     /// One data byte on a connected seqpacket socket, from an unprivileged process 2 of user and group 1000 among the
-    /// processes 1 and 2, with every number that is not negative an open file, in the first namespaces, under the defaults of Linux 6.18: change
-    /// the fields from there.
+    /// processes 1 and 2, with every number that is not negative an open file, in the first namespaces, under the defaults
+    /// of Linux 6.18: change the fields from there.
     #[must_use]
     pub fn ordinary() -> Self {
         Self {
